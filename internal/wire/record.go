@@ -1,0 +1,232 @@
+package wire
+
+import (
+	"fmt"
+	"math"
+)
+
+// Header is a name and a value that travel with a record. A nil value and an
+// empty one differ on the wire.
+type Header struct {
+	Key   string
+	Value []byte
+}
+
+// Record is one record of a batch as its bytes say. Nil and empty key and value
+// differ. Key, Value and header values alias the bytes that were read.
+type Record struct {
+	TimestampDelta int64 // milliseconds after the batch's base timestamp
+	OffsetDelta    int32 // after the batch's base offset
+	Key            []byte
+	Value          []byte
+	Headers        []Header
+}
+
+// RecordBodySize is the length of a record without its own length prefix.
+// headersSize is the sum of HeaderSize over its headers.
+func RecordBodySize(
+	tsDelta int64, offsetDelta int32, key, value []byte, headers, headersSize int,
+) int {
+	n := 1 + VarintLen(tsDelta) + VarintLen(int64(offsetDelta))
+	n += bytesSize(key) + bytesSize(value)
+	return n + VarintLen(int64(headers)) + headersSize
+}
+
+// AppendRecord appends a record's length prefix, fields and header count; the
+// caller appends the headers themselves with AppendHeader. body is what
+// RecordBodySize says for the same arguments.
+func AppendRecord(
+	dst []byte, body int, tsDelta int64, offsetDelta int32, key, value []byte, headers int,
+) []byte {
+	dst = AppendVarint(dst, int64(body))
+	dst = append(dst, 0) // attributes: none are defined
+	dst = AppendVarint(dst, tsDelta)
+	dst = AppendVarint(dst, int64(offsetDelta))
+	dst = appendBytes(dst, key)
+	dst = appendBytes(dst, value)
+	return AppendVarint(dst, int64(headers))
+}
+
+// HeaderSize is the length of one header on the wire.
+func HeaderSize(key string, value []byte) int {
+	return VarintLen(int64(len(key))) + len(key) + bytesSize(value)
+}
+
+// AppendHeader appends one header.
+func AppendHeader(dst []byte, key string, value []byte) []byte {
+	dst = AppendVarint(dst, int64(len(key)))
+	dst = append(dst, key...)
+	return appendBytes(dst, value)
+}
+
+func bytesSize(b []byte) int {
+	if b == nil {
+		return 1
+	}
+	return VarintLen(int64(len(b))) + len(b)
+}
+
+func appendBytes(dst, b []byte) []byte {
+	if b == nil {
+		return append(dst, 1) // zig-zag of -1
+	}
+	dst = AppendVarint(dst, int64(len(b)))
+	return append(dst, b...)
+}
+
+// MaxRecordOverhead is the most a record can need beside key, value and
+// headers: length, attributes, two deltas and three counts.
+// Source: DefaultRecord.MAX_RECORD_OVERHEAD.
+const MaxRecordOverhead = 21
+
+// ParseRecord reads the record at the start of b and reports its length. Every
+// error matches ErrCorrupt.
+func ParseRecord(b []byte) (r Record, n int, err error) {
+	length, k := Varint(b)
+	if k <= 0 || length < 0 || length > int64(len(b)-k) {
+		return r, 0, fmt.Errorf("%w: a record's length %d does not fit %d bytes",
+			ErrCorrupt, length, len(b))
+	}
+	p := parser{b: b[k : k+int(length)]}
+	p.byte() // attributes
+	r.TimestampDelta = p.varint()
+	r.OffsetDelta = p.varint32()
+	r.Key = p.bytes()
+	r.Value = p.bytes()
+	count := p.varint32()
+	if count < 0 || int(count) > len(p.b) { // a header has at least two bytes
+		p.fail("%d headers", count)
+	}
+	if !p.failed() && count > 0 {
+		r.Headers = make([]Header, 0, min(int(count), 64))
+		for range count {
+			r.Headers = append(r.Headers, p.header())
+			if p.failed() {
+				break
+			}
+		}
+	}
+	if !p.failed() && len(p.b) != 0 {
+		p.fail("%d bytes left over", len(p.b))
+	}
+	if p.err != nil {
+		return Record{}, 0, p.err
+	}
+	return r, k + int(length), nil
+}
+
+// parser reads fields in turn and keeps the first error.
+type parser struct {
+	b   []byte
+	err error
+}
+
+func (p *parser) failed() bool { return p.err != nil }
+
+func (p *parser) fail(format string, args ...any) {
+	if p.err == nil {
+		p.err = fmt.Errorf("%w: record has "+format, append([]any{ErrCorrupt}, args...)...)
+	}
+	p.b = nil
+}
+
+func (p *parser) byte() {
+	if len(p.b) == 0 {
+		p.fail("no attributes")
+		return
+	}
+	p.b = p.b[1:]
+}
+
+func (p *parser) varint() int64 {
+	x, n := Varint(p.b)
+	if n <= 0 {
+		p.fail("a number cut short or too long")
+		return 0
+	}
+	p.b = p.b[n:]
+	return x
+}
+
+func (p *parser) varint32() int32 {
+	x := p.varint()
+	if x < math.MinInt32 || x > math.MaxInt32 {
+		p.fail("number %d, more than 32 bits", x)
+		return 0
+	}
+	return int32(x)
+}
+
+func (p *parser) bytes() []byte {
+	n := p.varint32()
+	if p.failed() || n < 0 {
+		return nil // Java takes every negative length for null
+	}
+	if int(n) > len(p.b) {
+		p.fail("a field of %d bytes where %d are left", n, len(p.b))
+		return nil
+	}
+	f := p.b[:n:n]
+	p.b = p.b[n:]
+	return f
+}
+
+func (p *parser) header() Header {
+	n := p.varint32()
+	if !p.failed() && (n < 0 || int(n) > len(p.b)) {
+		p.fail("a header name of %d bytes where %d are left", n, len(p.b))
+	}
+	if p.failed() {
+		return Header{}
+	}
+	key := string(p.b[:n])
+	p.b = p.b[n:]
+	return Header{Key: key, Value: p.bytes()}
+}
+
+// Iterator walks the records of one batch whose records are not compressed, or
+// have been decompressed.
+//
+//	for it := wire.NewIterator(h, records); it.Next(); { use(it.Record()) }
+type Iterator struct {
+	rest   []byte
+	left   int32
+	record Record
+	err    error
+}
+
+// NewIterator starts at the first of count records in b (a batch's bytes after
+// its header, decompressed).
+func NewIterator(count int32, b []byte) Iterator {
+	it := Iterator{rest: b, left: count}
+	if count < 0 {
+		it.err = fmt.Errorf("%w: record count %d", ErrCorrupt, count)
+	}
+	return it
+}
+
+// Next advances to the next record; false means the end, or an error: see Err.
+func (it *Iterator) Next() bool {
+	if it.err != nil {
+		return false
+	}
+	if it.left == 0 {
+		if len(it.rest) != 0 {
+			it.err = fmt.Errorf("%w: %d bytes after the last record", ErrCorrupt, len(it.rest))
+		}
+		return false
+	}
+	r, n, err := ParseRecord(it.rest)
+	if err != nil {
+		it.err = err
+		return false
+	}
+	it.record, it.rest, it.left = r, it.rest[n:], it.left-1
+	return true
+}
+
+// Record is the record that Next moved to.
+func (it *Iterator) Record() *Record { return &it.record }
+
+// Err is what ended the walk early, or nil.
+func (it *Iterator) Err() error { return it.err }

@@ -1,0 +1,37 @@
+package wire
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// UvarintLen is the number of bytes of x as an unsigned varint, 1 to 10.
+func UvarintLen(x uint64) int { return (bits.Len64(x|1) + 6) / 7 }
+
+// VarintLen is the number of bytes of x as a zig-zag varint, 1 to 10.
+func VarintLen(x int64) int { return UvarintLen(zigzag(x)) }
+
+// AppendUvarint appends x as an unsigned varint.
+func AppendUvarint(dst []byte, x uint64) []byte { return binary.AppendUvarint(dst, x) }
+
+// AppendVarint appends x as a zig-zag varint.
+func AppendVarint(dst []byte, x int64) []byte {
+	u := zigzag(x)
+	if u < 0x80 {
+		return append(dst, byte(u))
+	}
+	return binary.AppendUvarint(dst, u)
+}
+
+// Varint reads a zig-zag varint of at most 64 bits and reports its length, or
+// n ≤ 0 if b ends early or the number is too large.
+func Varint(b []byte) (x int64, n int) {
+	if len(b) > 0 && b[0] < 0x80 {
+		u := uint64(b[0])
+		return int64(u>>1) ^ -int64(u&1), 1
+	}
+	u, n := binary.Uvarint(b)
+	return int64(u>>1) ^ -int64(u&1), n
+}
+
+func zigzag(x int64) uint64 { return uint64(x)<<1 ^ uint64(x>>63) }
