@@ -1,0 +1,139 @@
+package compression
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+)
+
+// zstdWindow bounds how far zstd looks back, bytes. Batches are rarely larger
+// (max.request.size is 1 MiB), and an encoder holds a window of memory.
+const zstdWindow = 1 << 20
+
+// Compressor compresses with one codec at one level. It may be used by many
+// goroutines at once: each call takes an encoder from a pool, so that encoders
+// are as many as calls that run at the same time, and idle ones are collected.
+type Compressor struct {
+	codec    Codec
+	level    int
+	encoders sync.Pool // of encoder
+}
+
+// encoder appends the compressed form of src to dst. One goroutine at a time.
+type encoder interface {
+	encode(dst, src []byte) ([]byte, error)
+}
+
+// New makes a compressor. A level out of codec's range is an error; None and
+// Snappy have no levels and ignore it. See Codec.DefaultLevel.
+func New(codec Codec, level int) (*Compressor, error) {
+	if err := codec.CheckLevel(level); err != nil {
+		return nil, err
+	}
+	c := &Compressor{codec: codec, level: level}
+	first, err := newEncoder(codec, level) // options are checked here, not at first use
+	if err != nil {
+		return nil, fmt.Errorf("make a %s encoder of level %d: %w", codec, level, err)
+	}
+	c.encoders.Put(first)
+	return c, nil
+}
+
+// Codec is the codec that c compresses with.
+func (c *Compressor) Codec() Codec { return c.codec }
+
+// Append appends the compressed form of src to dst, growing it as append does.
+// dst and src must not overlap. It does not allocate once pools are warm and
+// dst has room. None appends src as it is.
+func (c *Compressor) Append(dst, src []byte) ([]byte, error) {
+	e, ok := c.encoders.Get().(encoder)
+	if !ok {
+		var err error
+		if e, err = newEncoder(c.codec, c.level); err != nil {
+			return dst, fmt.Errorf("make a %s encoder of level %d: %w", c.codec, c.level, err)
+		}
+	}
+	out, err := e.encode(dst, src)
+	if err != nil {
+		return dst, fmt.Errorf("compress %d bytes with %s: %w", len(src), c.codec, err)
+	}
+	c.encoders.Put(e)
+	return out, nil
+}
+
+func newEncoder(codec Codec, level int) (encoder, error) {
+	switch codec {
+	case Gzip:
+		return newGzipEncoder(level)
+	case Snappy:
+		return snappyEncoder{}, nil
+	case LZ4:
+		return newLZ4Encoder(level), nil
+	case ZSTD:
+		return newZSTDEncoder(level)
+	default:
+		return noneEncoder{}, nil
+	}
+}
+
+type noneEncoder struct{}
+
+func (noneEncoder) encode(dst, src []byte) ([]byte, error) { return append(dst, src...), nil }
+
+type gzipEncoder struct {
+	w   *gzip.Writer
+	out sliceWriter
+}
+
+// sliceWriter is an io.Writer that appends.
+type sliceWriter struct{ b []byte }
+
+func (s *sliceWriter) Write(p []byte) (int, error) {
+	s.b = append(s.b, p...)
+	return len(p), nil
+}
+
+func newGzipEncoder(level int) (*gzipEncoder, error) {
+	e := &gzipEncoder{}
+	w, err := gzip.NewWriterLevel(&e.out, level)
+	e.w = w
+	return e, err
+}
+
+func (e *gzipEncoder) encode(dst, src []byte) ([]byte, error) {
+	e.out.b = dst
+	defer func() { e.out.b = nil }() // the pool must not keep a batch alive
+	e.w.Reset(&e.out)
+	if _, err := e.w.Write(src); err != nil {
+		return nil, err
+	}
+	if err := e.w.Close(); err != nil {
+		return nil, err
+	}
+	return e.out.b, nil
+}
+
+func newLZ4Encoder(level int) encoder {
+	if level == LZ4.DefaultLevel() {
+		return &lz4Encoder{block: &lz4.Compressor{}}
+	}
+	return &lz4Encoder{block: &lz4.CompressorHC{Level: 1 << level}}
+}
+
+type zstdEncoder struct{ e *zstd.Encoder }
+
+func newZSTDEncoder(level int) (*zstdEncoder, error) {
+	e, err := zstd.NewWriter(nil,
+		zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(level)),
+		zstd.WithEncoderConcurrency(1), // the pool is the concurrency
+		zstd.WithWindowSize(zstdWindow),
+		zstd.WithEncoderCRC(false), // a batch has its own
+		zstd.WithZeroFrames(true),  // no records is still a frame
+	)
+	return &zstdEncoder{e}, err
+}
+
+func (e *zstdEncoder) encode(dst, src []byte) ([]byte, error) { return e.e.EncodeAll(src, dst), nil }
