@@ -5,13 +5,7 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-	"github.com/pierrec/lz4/v4"
 )
-
-// zstdWindow bounds how far zstd looks back, bytes. Batches are rarely larger
-// (max.request.size is 1 MiB), and an encoder holds a window of memory.
-const zstdWindow = 1 << 20
 
 // Compressor compresses with one codec at one level. It may be used by many
 // goroutines at once: each call takes an encoder from a pool, so that encoders
@@ -115,25 +109,3 @@ func (e *gzipEncoder) encode(dst, src []byte) ([]byte, error) {
 	}
 	return e.out.b, nil
 }
-
-func newLZ4Encoder(level int) encoder {
-	if level == LZ4.DefaultLevel() {
-		return &lz4Encoder{block: &lz4.Compressor{}}
-	}
-	return &lz4Encoder{block: &lz4.CompressorHC{Level: 1 << level}}
-}
-
-type zstdEncoder struct{ e *zstd.Encoder }
-
-func newZSTDEncoder(level int) (*zstdEncoder, error) {
-	e, err := zstd.NewWriter(nil,
-		zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(level)),
-		zstd.WithEncoderConcurrency(1), // the pool is the concurrency
-		zstd.WithWindowSize(zstdWindow),
-		zstd.WithEncoderCRC(false), // a batch has its own
-		zstd.WithZeroFrames(true),  // no records is still a frame
-	)
-	return &zstdEncoder{e}, err
-}
-
-func (e *zstdEncoder) encode(dst, src []byte) ([]byte, error) { return e.e.EncodeAll(src, dst), nil }

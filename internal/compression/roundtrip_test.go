@@ -12,7 +12,8 @@ func text(n int) []byte {
 	r := rand.New(rand.NewPCG(1, 2))
 	var b []byte
 	for i := 0; len(b) < n; i++ {
-		b = fmt.Appendf(b, `{"id":%d,"city":"%c%c","delay":%d}`, i, 'A'+r.IntN(26), 'A'+r.IntN(26), r.IntN(90))
+		a, z := 'A'+r.IntN(26), 'A'+r.IntN(26)
+		b = fmt.Appendf(b, `{"id":%d,"city":"%c%c","delay":%d}`, i, a, z, r.IntN(90))
 	}
 	return b[:n]
 }
