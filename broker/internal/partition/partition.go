@@ -1,5 +1,7 @@
 package partition
 
+import "github.com/posthaste-go/posthaste/internal/errcode"
+
 // Partition is the leader of one partition. Its methods may be called
 // concurrently; appends are serialized, reads do not wait for them.
 type Partition struct {
@@ -44,5 +46,5 @@ func (p *Partition) Size() int64 { return 0 }
 func (p *Partition) Flush() error { return p.notYet() }
 
 func (p *Partition) notYet() error {
-	return refuse(NotLeaderOrFollower, "partition %s-%d is not open", p.tp.Topic, p.tp.Partition)
+	return refuse(errcode.NotLeaderOrFollower, "partition %s-%d is not open", p.tp.Topic, p.tp.Partition)
 }
