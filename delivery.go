@@ -1,0 +1,122 @@
+package posthaste
+
+import (
+	"context"
+	"time"
+
+	"github.com/posthaste-go/posthaste/internal/producer/batch"
+)
+
+// Delivery is the coming outcome of one record. It is a small value: copy it,
+// keep it, or drop it, which costs nothing and cancels nothing. The zero
+// Delivery belongs to no record.
+type Delivery struct {
+	outcome   *batch.Outcome
+	timestamp int64 // milliseconds
+	index     int32
+	keySize   int32
+	valueSize int32
+}
+
+// Callback receives the outcome of one record: where it stands, or an error,
+// in which case the metadata has topic, partition if one was chosen, and sizes.
+//
+// Callbacks run on one goroutine, in the order of the records of a partition.
+// They should be quick; while one runs the others wait. One that calls Send
+// waits for memory at most max.block.ms.
+type Callback func(RecordMetadata, error)
+
+// Wait returns when the record's outcome is known or ctx is done. A context
+// that ends frees the caller only: the record goes on, and Wait may be called
+// again.
+//
+// The error is a *DeliveryError if the record failed, or the context's cause.
+func (d Delivery) Wait(ctx context.Context) (RecordMetadata, error) {
+	if d.outcome == nil {
+		return RecordMetadata{Partition: -1, Offset: UnknownOffset}, &failure{
+			is: ErrInvalidRecord, text: "wait for the zero Delivery, which belongs to no record",
+		}
+	}
+	if err := d.outcome.Wait(ctx); err != nil {
+		return d.metadata(UnknownOffset, -1), err
+	}
+	offset, appendTime, f := d.outcome.Of(d.index)
+	md := d.metadata(offset, appendTime)
+	if f != nil {
+		return md, deliveryError(d.outcome, d.index, f)
+	}
+	return md, nil
+}
+
+// Done is closed when Wait would not block.
+func (d Delivery) Done() <-chan struct{} {
+	if d.outcome == nil {
+		done := make(chan struct{})
+		close(done)
+		return done
+	}
+	return d.outcome.Done()
+}
+
+func (d Delivery) metadata(offset, appendTime int64) RecordMetadata {
+	ms := d.timestamp
+	if appendTime >= 0 {
+		ms = appendTime
+	}
+	return RecordMetadata{
+		Topic:     d.outcome.Topic,
+		Partition: d.outcome.Partition,
+		Offset:    offset,
+		Timestamp: time.UnixMilli(ms),
+		KeySize:   int(d.keySize),
+		ValueSize: int(d.valueSize),
+	}
+}
+
+// deliveryError tells why record index of the batch failed.
+func deliveryError(o *batch.Outcome, index int32, f *batch.Failure) *DeliveryError {
+	e := &DeliveryError{
+		TopicPartition: TopicPartition{o.Topic, o.Partition},
+		Attempts:       f.Attempts,
+		Err:            cause(index, f),
+		Timeline: Timeline{
+			Queued:    f.Timeline.Created,
+			FirstSent: f.Timeline.FirstSent,
+			Failed:    f.Timeline.Ended,
+			Leader:    f.Timeline.Leader,
+			Waited:    f.Timeline.Ended.Sub(f.Timeline.Created),
+		},
+	}
+	if f.MaybeWritten {
+		e.Certainty = MaybeWritten
+	}
+	switch {
+	case f.Timeline.LastError != 0:
+		e.Timeline.LastError = KafkaError(f.Timeline.LastError)
+	case f.Timeline.LastCause != nil:
+		e.Timeline.LastError = f.Timeline.LastCause
+	}
+	return e
+}
+
+// cause is the error that the user is to see as the reason.
+func cause(index int32, f *batch.Failure) error {
+	if len(f.BadRecords) > 0 {
+		text, bad := f.BadRecords[index]
+		if !bad {
+			return &failure{is: KafkaError(f.Code), text: f.Code.Name() +
+				": not sent because other records of its batch were refused; send it again"}
+		}
+		if text != "" {
+			return &failure{is: KafkaError(f.Code), text: f.Code.Name() + ": " + text}
+		}
+	}
+	switch {
+	case f.Err != nil:
+		return f.Err
+	case f.Message != "":
+		return &failure{is: KafkaError(f.Code), text: f.Code.Name() + ": " + f.Message}
+	}
+	return KafkaError(f.Code)
+}
+

@@ -1,0 +1,375 @@
+// Package accumulator gathers records into batches, one open batch per
+// partition.
+//
+// Append runs on the goroutine that called Producer.Send. It encodes the record
+// straight into the batch's bytes, so a record is copied once and never again
+// until the kernel takes it. A batch leaves in one of three ways: it is full,
+// linger.ms has passed, or Flush asks for it. From then on package sender owns
+// it and this package must not touch it.
+//
+//	Append ─▶ open batch ─full─▶ closed queue ─┐
+//	             └────lingered, flushed────────┴─▶ Take ─▶ sender
+//
+// The design follows RecordAccumulator of Apache Kafka with two differences: a
+// lock guards one partition and nothing else, and finding what is ready costs
+// what is ready rather than the number of partitions: a partition gives notice
+// when something happened that the sender waits for (see watch).
+package accumulator
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/posthaste-go/posthaste/internal/compression"
+	"github.com/posthaste-go/posthaste/internal/producer/batch"
+	"github.com/posthaste-go/posthaste/internal/producer/bufferpool"
+	"github.com/posthaste-go/posthaste/internal/wire"
+	"github.com/posthaste-go/posthaste/serializer"
+)
+
+// ErrClosed is what Append answers after Close.
+var ErrClosed = errors.New("accumulator closed")
+
+// Automatic as a partition index asks for Kafka's built-in sticky choice.
+const Automatic = int32(-1)
+
+// Settings are fixed for the life of an accumulator.
+type Settings struct {
+	BatchSize           int                     // batch.size, bytes, header included; ≥ 1
+	Compressor          *compression.Compressor // nil for none
+	Adaptive            bool                    // partitioner.adaptive.partitioning.enable
+	AvailabilityTimeout time.Duration           // partitioner.availability.timeout.ms
+	Rack                string                  // client.rack if partitioner.rack.aware, else ""
+	Logger              *slog.Logger
+}
+
+// Clock tells the time: Now exactly, Milli to about a millisecond and almost
+// for free.
+type Clock interface {
+	Now() time.Time
+	Milli() int64 // milliseconds since the epoch
+}
+
+// Notices is how the accumulator tells the sender that something happened.
+// Both are called with no lock held and must not block.
+type Notices interface {
+	Partition(id batch.PartitionID) // something the sender watches this partition for
+	Starved()                       // a caller begins to wait for buffer.memory
+}
+
+// Accumulator holds the open and the full batches of all partitions.
+type Accumulator struct {
+	settings Settings
+	clock    Clock
+	pool     *bufferpool.Pool
+	notices  Notices
+	closed   atomic.Bool
+	scratch  sync.Pool // *[]byte: room for compressed bytes
+
+	mu         sync.Mutex
+	topics     map[string]*Topic
+	partitions atomic.Pointer[[]*Partition] // by PartitionID; grows under mu
+}
+
+// New makes an accumulator that takes its buffers from pool.
+func New(s Settings, clock Clock, pool *bufferpool.Pool, notices Notices) *Accumulator {
+	a := &Accumulator{settings: s, clock: clock, pool: pool, notices: notices}
+	a.topics = map[string]*Topic{}
+	a.partitions.Store(&[]*Partition{})
+	a.scratch.New = func() any { return new([]byte) }
+	return a
+}
+
+// Record is what Append takes: serialized, with its size known.
+type Record struct {
+	Timestamp   int64 // milliseconds since the epoch; negative means now
+	Key, Value  []byte
+	Headers     []serializer.Header
+	HeadersSize int // sum of wire.HeaderSize
+	Callback    any
+	WantEntry   bool // completion needs an Entry even without a callback
+}
+
+// Receipt says where Append put a record.
+type Receipt struct {
+	Outcome   *batch.Outcome
+	Index     int32
+	Timestamp int64
+}
+
+// Append adds r to the open batch of partition index of t, or of the sticky
+// partition if index is Automatic. It waits for memory at most wait.
+//
+// Errors mean that nothing was buffered: ErrClosed, bufferpool's errors, the
+// context's cause.
+func (a *Accumulator) Append(
+	ctx context.Context, t *Topic, index int32, r *Record, wait time.Duration,
+) (Receipt, error) {
+	v := t.view.Load()
+	at := index
+	if index == Automatic {
+		at = t.sticky.Load()
+	}
+	if uint32(at) < uint32(len(v.partitions)) {
+		p := v.partitions[at]
+		p.mu.Lock()
+		if b := p.open; b != nil && (index != Automatic || t.sticky.Load() == at) {
+			if receipt, ok := a.appendLocked(p, b, r, index == Automatic); ok {
+				p.mu.Unlock()
+				return receipt, nil
+			}
+		}
+		p.mu.Unlock()
+	}
+	return a.appendSlow(ctx, t, index, r, wait)
+}
+
+// appendLocked adds r to b if there is room. p.mu is held.
+func (a *Accumulator) appendLocked(
+	p *Partition, b *batch.Batch, r *Record, sticky bool,
+) (Receipt, bool) {
+	timestamp := r.Timestamp
+	if timestamp < 0 {
+		timestamp = a.now(b)
+	}
+	size := b.Size()
+	index, ok := b.Append(timestamp, r.Key, r.Value, r.Headers, r.HeadersSize)
+	if !ok {
+		return Receipt{}, false
+	}
+	if r.WantEntry {
+		b.Entries = append(b.Entries, entry(r, index, timestamp))
+	}
+	if sticky {
+		p.stickyBytes += b.Size() - size
+		if p.stickyBytes >= 2*a.settings.BatchSize { // however full the batch is
+			p.topic.leave(p, a.clock)
+		}
+	}
+	return Receipt{Outcome: b.Outcome, Index: index, Timestamp: timestamp}, true
+}
+
+// exactRecords is how many records of a batch get the exact time; behind them
+// the batch is filling fast and a time good to a millisecond will do.
+const exactRecords = 8
+
+func (a *Accumulator) now(b *batch.Batch) int64 {
+	if b.Count() < exactRecords {
+		return a.clock.Now().UnixMilli()
+	}
+	return max(a.clock.Milli(), b.Outcome.BaseTimestamp)
+}
+
+func entry(r *Record, index int32, timestamp int64) batch.Entry {
+	e := batch.Entry{
+		Callback: r.Callback, Index: index, Timestamp: timestamp, Headers: r.Headers,
+		KeySize: -1, ValueSize: -1,
+	}
+	if r.Key != nil {
+		e.KeySize = int32(len(r.Key))
+	}
+	if r.Value != nil {
+		e.ValueSize = int32(len(r.Value))
+	}
+	return e
+}
+
+// appendSlow is Append when a batch has to be opened, closed or grown, or
+// memory is short.
+func (a *Accumulator) appendSlow(
+	ctx context.Context, t *Topic, index int32, r *Record, wait time.Duration,
+) (Receipt, error) {
+	var spare []byte // a buffer that we waited for
+	defer func() {
+		if spare != nil {
+			a.pool.Put(spare)
+		}
+	}()
+	var deadline time.Time
+	for {
+		p, err := a.pick(t, index)
+		if err != nil {
+			return Receipt{}, err
+		}
+		p.mu.Lock()
+		if a.closed.Load() {
+			p.mu.Unlock()
+			return Receipt{}, ErrClosed
+		}
+		step := a.stepLocked(p, index == Automatic, r, &spare)
+		p.mu.Unlock()
+		if step.full != nil {
+			a.finish(p, step.full)
+		}
+		if step.notice {
+			a.notices.Partition(p.ID)
+		}
+		if step.appended {
+			return step.receipt, nil
+		}
+		if step.need == 0 {
+			continue // the sticky partition was left
+		}
+		if deadline.IsZero() {
+			deadline = a.clock.Now().Add(wait)
+		}
+		if spare, err = a.await(ctx, step.need, deadline); err != nil {
+			return Receipt{}, err
+		}
+	}
+}
+
+// await gets a buffer, telling the sender first that memory is short.
+func (a *Accumulator) await(
+	ctx context.Context, need int, deadline time.Time,
+) ([]byte, error) {
+	if buf, ok := a.pool.TryGet(need); ok {
+		return buf, nil
+	}
+	a.notices.Starved()
+	buf, err := a.pool.Get(ctx, need, deadline.Sub(a.clock.Now()))
+	if errors.Is(err, bufferpool.ErrClosed) {
+		err = ErrClosed
+	}
+	return buf, err
+}
+
+// step is what one attempt under the partition's lock came to.
+type step struct {
+	receipt  Receipt
+	appended bool
+	notice   bool         // tell the sender about the partition
+	full     *batch.Batch // was closed; compress it without the lock
+	need     int          // a buffer of that size is missing
+}
+
+func (a *Accumulator) stepLocked(p *Partition, sticky bool, r *Record, spare *[]byte) (s step) {
+	if sticky && p.topic.sticky.Load() != p.Index {
+		return s
+	}
+	if p.open != nil {
+		if s.receipt, s.appended = a.appendLocked(p, p.open, r, sticky); s.appended {
+			return s
+		}
+		if a.growLocked(p, r) {
+			s.receipt, s.appended = a.appendLocked(p, p.open, r, sticky)
+			return s
+		}
+		s.full = p.closeLocked()
+		if s.full.State() == batch.Ready { // nothing to compress
+			s.full = nil
+			s.notice = p.noticeLocked(watchFull)
+		}
+	}
+	if sticky && p.stickyBytes >= a.settings.BatchSize {
+		p.topic.leave(p, a.clock)
+		if p.topic.sticky.Load() != p.Index {
+			return s
+		}
+	}
+	buf := *spare
+	need := a.needed(p, r)
+	if cap(buf) < need {
+		var ok bool
+		if buf, ok = a.pool.TryGet(max(need, p.hint)); !ok {
+			s.need = need
+			return s
+		}
+	} else {
+		*spare = nil
+	}
+	timestamp := r.Timestamp
+	now := a.clock.Now()
+	if timestamp < 0 {
+		timestamp = now.UnixMilli()
+	}
+	p.open = batch.New(p.ID, p.topic.Name, p.Index, buf, timestamp)
+	p.open.Created = now
+	p.queued.Add(1)
+	s.receipt, s.appended = a.appendLocked(p, p.open, r, sticky)
+	if !s.appended {
+		panic("accumulator: a record does not fit the buffer that was made for it")
+	}
+	s.notice = p.noticeLocked(watchAny) || s.notice
+	return s
+}
+
+// needed is the capacity that a batch for r alone takes, at the least.
+func (a *Accumulator) needed(p *Partition, r *Record) int {
+	body := wire.RecordBodySize(0, 0, r.Key, r.Value, len(r.Headers), r.HeadersSize)
+	return batch.Overhead + wire.BatchHeaderSize + wire.VarintLen(int64(body)) + body
+}
+
+// growLocked moves the open batch into a buffer of twice the size, if that is
+// still within batch.size, r then fits, and memory is to be had at once.
+func (a *Accumulator) growLocked(p *Partition, r *Record) bool {
+	b := p.open
+	top := a.settings.BatchSize + batch.Overhead
+	need := batch.FrontRoom + b.Size() + a.needed(p, r) // a few bytes more than exact
+	if b.Capacity() >= top || need > top+wire.MaxRecordOverhead {
+		return false
+	}
+	buf, ok := a.pool.TryGet(min(max(2*b.Capacity(), need), top))
+	if !ok {
+		return false
+	}
+	a.pool.Put(b.Grow(buf))
+	p.hint = cap(buf)
+	return a.fits(b, r)
+}
+
+// fits reports whether r has room in b, assuming the longest deltas.
+func (a *Accumulator) fits(b *batch.Batch, r *Record) bool {
+	return batch.FrontRoom+b.Size()+len(r.Key)+len(r.Value)+r.HeadersSize+
+		wire.MaxRecordOverhead <= b.Capacity()-batch.BackRoom
+}
+
+// finish compresses a batch that was closed because it was full, on the
+// goroutine that filled it, and tells the sender if it waits for that.
+func (a *Accumulator) finish(p *Partition, b *batch.Batch) {
+	a.Compress(b)
+	p.mu.Lock()
+	notice := p.noticeLocked(watchSealed)
+	p.mu.Unlock()
+	if notice {
+		a.notices.Partition(p.ID)
+	}
+}
+
+// Compress makes a closed batch Ready. A batch that cannot be compressed goes
+// out as it is.
+func (a *Accumulator) Compress(b *batch.Batch) {
+	scratch := a.scratch.Get().(*[]byte)
+	var err error
+	if *scratch, err = b.Compress(a.settings.Compressor, *scratch); err != nil {
+		a.settings.Logger.Warn("batch sent uncompressed", "topic", b.Outcome.Topic,
+			"partition", b.Outcome.Partition, "error", err)
+	}
+	a.scratch.Put(scratch)
+}
+
+// Release gives a batch's buffer back.
+func (a *Accumulator) Release(b *batch.Batch) {
+	if b.Charge > 0 {
+		b.Charge = 0
+		a.pool.Put(b.Buffer())
+	}
+}
+
+// Close refuses appends from now on. When it returns no Append is under way
+// that could still add a record.
+func (a *Accumulator) Close() {
+	a.closed.Store(true)
+	a.pool.Close()
+	for _, p := range *a.partitions.Load() {
+		p.mu.Lock() // wait for an append that did not see the flag
+		p.mu.Unlock()
+	}
+}
+
+func random(n int) int { return rand.IntN(n) }

@@ -1,0 +1,136 @@
+package accumulator
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/posthaste-go/posthaste/internal/producer/batch"
+)
+
+// watch is what the sender waits for at a partition. A notice is given once;
+// then the partition is quiet until the sender has looked at it.
+type watch uint8
+
+const (
+	watchNone   watch = iota // the sender will come by itself
+	watchSealed              // the first closed batch is being compressed
+	watchFull                // only an open batch, whose linger the sender counts
+	watchAny                 // empty: any record
+)
+
+// Partition is the open batch of one partition and the full ones behind it.
+//
+// Locks: mu guards everything below it. Under it records are appended and
+// batches opened and detached; no memory is waited for, nothing is compressed
+// and no user code runs.
+type Partition struct {
+	ID    batch.PartitionID
+	Index int32
+	topic *Topic
+
+	queued atomic.Int32 // batches not sent yet, open one included: the adaptive choice
+
+	mu          sync.Mutex
+	open        *batch.Batch
+	closed      []*batch.Batch // oldest first
+	watch       watch
+	hint        int // capacity to start the next batch with
+	stickyBytes int // put here since this became the topic's sticky partition
+
+	_ [64]byte // keeps neighbours' locks off this cache line
+}
+
+// closeLocked detaches the open batch to the closed ones. Without compression
+// it is Ready at once.
+func (p *Partition) closeLocked() *batch.Batch {
+	b := p.open
+	p.open = nil
+	p.hint = batch.FrontRoom + b.Size()
+	b.Close()
+	if p.topic.owner.settings.Compressor == nil {
+		p.topic.owner.Compress(b)
+	}
+	p.closed = append(p.closed, b)
+	return b
+}
+
+// noticeLocked reports whether the sender is to be told of an event, and falls
+// silent if so. What ends a weaker wait ends a stronger one as well: a sender
+// that waits for any record also cares for a full batch.
+func (p *Partition) noticeLocked(event watch) bool {
+	if p.watch < event {
+		return false
+	}
+	p.watch = watchNone
+	return true
+}
+
+// Work is what a partition holds for the sender.
+type Work struct {
+	Ready     bool      // the first closed batch can be taken
+	Open      bool      // there is an open batch
+	Sealing   bool      // the first closed batch is being compressed
+	OpenSince time.Time // of the open batch
+	Oldest    time.Time // when the oldest batch was opened; zero if there is none
+}
+
+// Empty reports whether there is nothing to take, now or later.
+func (w Work) Empty() bool { return !w.Ready && !w.Open && !w.Sealing }
+
+// Look reports what partition id holds. If that is not ready the partition
+// gives notice when it changes.
+func (a *Accumulator) Look(id batch.PartitionID) Work {
+	p := (*a.partitions.Load())[id]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var w Work
+	if p.open != nil {
+		w.Open, w.OpenSince, w.Oldest = true, p.open.Created, p.open.Created
+	}
+	if len(p.closed) > 0 {
+		head := p.closed[0]
+		w.Ready = head.State() == batch.Ready
+		w.Sealing = !w.Ready
+		w.Oldest = head.Created
+	}
+	switch {
+	case w.Ready:
+		p.watch = watchNone
+	case w.Sealing:
+		p.watch = watchSealed
+	case w.Open:
+		p.watch = watchFull
+	default:
+		p.watch = watchAny
+	}
+	return w
+}
+
+// Take hands the partition's first batch to the sender: the oldest closed one
+// if it is Ready, or if there are none and open is set, the open one, which is
+// then in state Closed if it has yet to be compressed. It returns nil if there
+// is no such batch.
+func (a *Accumulator) Take(id batch.PartitionID, open bool) *batch.Batch {
+	p := (*a.partitions.Load())[id]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.closed) == 0 && open && p.open != nil {
+		p.closeLocked()
+	} else if len(p.closed) == 0 || p.closed[0].State() != batch.Ready {
+		return nil
+	}
+	b := p.closed[0]
+	p.closed[0] = nil
+	p.closed = p.closed[1:]
+	if len(p.closed) == 0 {
+		p.closed = nil
+	}
+	return b
+}
+
+// Sent tells the adaptive choice that n batches of partition id left the queue
+// (n > 0) or came back to it (n < 0).
+func (a *Accumulator) Sent(id batch.PartitionID, n int) {
+	(*a.partitions.Load())[id].queued.Add(int32(-n))
+}

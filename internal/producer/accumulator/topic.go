@@ -1,0 +1,203 @@
+package accumulator
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/posthaste-go/posthaste/internal/producer/batch"
+	"github.com/posthaste-go/posthaste/internal/producer/loadtable"
+)
+
+// ErrNoPartition means that the topic has no partition of that number.
+var ErrNoPartition = errors.New("no such partition")
+
+// Topic is one topic's partitions and the one that unkeyed records stick to.
+type Topic struct {
+	Name  string
+	owner *Accumulator
+
+	view   atomic.Pointer[view]
+	sticky atomic.Int32 // index of the sticky partition
+	table  atomic.Pointer[weighted]
+}
+
+// view is an immutable picture of a topic. Partitions keep their identity from
+// one view to the next.
+type view struct {
+	partitions []*Partition
+	leaders    []int32 // node that leads each partition, -1 if none
+	available  []int32 // partitions with a leader, ascending
+	preferred  []int32 // what the sticky choice draws from
+}
+
+// weighted is the adaptive choice's table, made anew at most once a tick.
+type weighted struct {
+	table *loadtable.Table
+	made  time.Time
+}
+
+// tableLife bounds how old queue lengths may be that the adaptive choice uses.
+const tableLife = 2 * time.Millisecond
+
+// Topic returns the topic of that name, made if it is new. SetPartitions must
+// have been called before records can be appended.
+func (a *Accumulator) Topic(name string) *Topic {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t := a.topics[name]
+	if t == nil {
+		t = &Topic{Name: name, owner: a}
+		t.view.Store(&view{})
+		t.sticky.Store(-1)
+		a.topics[name] = t
+	}
+	return t
+}
+
+// Leaders is what the sticky choice needs to know of a topic: for each
+// partition the node that leads it, or -1, and whether that node is to be
+// preferred (partitioner.rack.aware) or left out (a node that does not take
+// what is ready for it).
+type Leaders struct {
+	Nodes   []int32
+	Near    map[int32]bool // nodes in the client's rack; nil if that does not matter
+	Blocked map[int32]bool // nodes past partitioner.availability.timeout.ms
+}
+
+// SetPartitions tells the topic its partitions and their leaders. New
+// partitions are made; a topic never loses one, for records may be on their way
+// to it.
+func (a *Accumulator) SetPartitions(t *Topic, l Leaders) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	old := t.view.Load()
+	v := &view{partitions: old.partitions, leaders: l.Nodes}
+	if len(l.Nodes) > len(old.partitions) {
+		v.partitions = append([]*Partition(nil), old.partitions...)
+		all := append([]*Partition(nil), *a.partitions.Load()...)
+		for i := len(old.partitions); i < len(l.Nodes); i++ {
+			p := &Partition{ID: batch.PartitionID(len(all)), Index: int32(i), topic: t}
+			p.watch = watchAny
+			all = append(all, p)
+			v.partitions = append(v.partitions, p)
+		}
+		a.partitions.Store(&all)
+	}
+	v.available, v.preferred = choices(l)
+	t.table.Store(nil)
+	t.view.Store(v)
+	if s := t.sticky.Load(); s < 0 || int(s) >= len(l.Nodes) || l.Nodes[s] < 0 {
+		t.sticky.Store(t.choose(v, a.clock.Now()))
+	}
+}
+
+// choices lists the partitions that have a leader, and those of them that the
+// sticky choice should draw from.
+func choices(l Leaders) (available, preferred []int32) {
+	var near, free []int32
+	for i, node := range l.Nodes {
+		if node < 0 {
+			continue
+		}
+		available = append(available, int32(i))
+		if l.Blocked[node] {
+			continue
+		}
+		free = append(free, int32(i))
+		if l.Near[node] {
+			near = append(near, int32(i))
+		}
+	}
+	switch {
+	case len(near) > 0:
+		return available, near
+	case len(free) > 0:
+		return available, free
+	}
+	return available, available
+}
+
+// ID is the identity of partition index.
+func (t *Topic) ID(index int32) (batch.PartitionID, bool) {
+	v := t.view.Load()
+	if uint32(index) >= uint32(len(v.partitions)) {
+		return 0, false
+	}
+	return v.partitions[index].ID, true
+}
+
+// NumPartitions counts the partitions of the topic's newest metadata.
+func (t *Topic) NumPartitions() int { return len(t.view.Load().leaders) }
+
+// Snapshot is the topic as a partitioner sees it.
+func (t *Topic) Snapshot() Snapshot { return Snapshot{t.Name, t.view.Load()} }
+
+// Snapshot implements partitioner.Topic.
+type Snapshot struct {
+	name string
+	view *view
+}
+
+// Name is the topic's name.
+func (s Snapshot) Name() string { return s.name }
+
+// NumPartitions counts the partitions.
+func (s Snapshot) NumPartitions() int { return len(s.view.leaders) }
+
+// Leader is the node that leads a partition.
+func (s Snapshot) Leader(partition int32) (int32, bool) {
+	if uint32(partition) >= uint32(len(s.view.leaders)) {
+		return -1, false
+	}
+	node := s.view.leaders[partition]
+	return node, node >= 0
+}
+
+// Available lists the partitions that have a leader.
+func (s Snapshot) Available() []int32 { return s.view.available }
+
+// pick is the partition for a record: the one asked for or the sticky one.
+func (a *Accumulator) pick(t *Topic, index int32) (*Partition, error) {
+	v := t.view.Load()
+	if index == Automatic {
+		index = t.sticky.Load()
+	}
+	if uint32(index) >= uint32(len(v.partitions)) {
+		return nil, ErrNoPartition
+	}
+	return v.partitions[index], nil
+}
+
+// leave ends p's turn as sticky partition. p.mu is held.
+//
+// Source: BuiltInPartitioner.updatePartitionInfo.
+func (t *Topic) leave(p *Partition, clock Clock) {
+	p.stickyBytes = 0
+	t.sticky.CompareAndSwap(p.Index, t.choose(t.view.Load(), clock.Now()))
+}
+
+// choose draws the next sticky partition: uniformly, or with the adaptive
+// choice the likelier the fewer batches wait there.
+func (t *Topic) choose(v *view, now time.Time) int32 {
+	from := v.preferred
+	if len(from) == 0 { // no leader anywhere: any will do
+		if len(v.partitions) == 0 {
+			return -1
+		}
+		return int32(random(len(v.partitions)))
+	}
+	if !t.owner.settings.Adaptive || len(from) == 1 {
+		return from[random(len(from))]
+	}
+	w := t.table.Load()
+	if w == nil || now.Sub(w.made) > tableLife {
+		queues := make([]int32, len(from))
+		for i, index := range from {
+			queues[i] = v.partitions[index].queued.Load()
+		}
+		w = &weighted{table: loadtable.New(from, queues), made: now}
+		t.table.Store(w)
+	}
+	return w.table.Choose(uint32(random(1 << 31)))
+}

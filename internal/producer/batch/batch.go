@@ -1,0 +1,250 @@
+// Package batch is one batch of records of one partition: its bytes, its state
+// and its outcome.
+//
+//	accumulator ─ Append… Close ─▶ compress ─▶ sender ─ Seal, send, retry ─▶ Succeed | Fail
+//
+// Ownership passes along that line: whoever holds a batch is its only writer.
+// While it is Open the partition's lock guards it; a Closed one belongs to the
+// goroutine that closed it; from Ready on sender.Core owns it, and lends the
+// bytes to one connection while a request is out.
+package batch
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/posthaste-go/posthaste/internal/compression"
+	"github.com/posthaste-go/posthaste/internal/wire"
+	"github.com/posthaste-go/posthaste/serializer"
+)
+
+// Bytes around a batch in its buffer, so that what a produce request says of a
+// partition is one contiguous piece: index and length before, a tag after.
+const (
+	FrontRoom = 16 // ≥ 4 (index) + 5 (length) ; keeps records aligned
+	BackRoom  = 1  // the empty tag section of a flexible request
+	Overhead  = FrontRoom + BackRoom
+)
+
+// PartitionID numbers the partitions of one producer densely from 0, in the
+// order in which it first met them.
+type PartitionID int32
+
+// Entry is what the completion of one record needs: a callback, or the facts
+// for interceptors. Batches of records without either have none.
+type Entry struct {
+	Callback  any // the user's function; a func in an any costs no allocation
+	Index     int32
+	KeySize   int32 // bytes; -1 for null
+	ValueSize int32
+	Timestamp int64 // milliseconds
+	Headers   []serializer.Header
+}
+
+// Batch gathers records of one partition.
+type Batch struct {
+	Partition PartitionID
+	Outcome   *Outcome
+	Entries   []Entry // in append order
+	Created   time.Time
+	Charge    int  // bytes of buffer.memory to give back; 0 for the parts of a split
+	Final     bool // no split any more: this is a part, or a single record
+
+	buf      []byte // FrontRoom, header, records
+	state    atomic.Uint32
+	count    int32
+	baseTime int64
+	maxTime  int64
+	raw      int // bytes of records before compression
+	codec    compression.Codec
+
+	// Set by sender.Core.
+	ProducerID    int64
+	ProducerEpoch int16
+	BaseSequence  int32 // wire.NoSequence until first sent
+	Attempts      int
+	RetryAt       time.Time
+	FirstSent     time.Time
+	LastFailure   Failure // the last retriable one, for the timeline
+	MaybeWritten  bool    // an attempt's answer is not known
+	Acked         bool    // answered; waits for the batches before it
+	Flushes       []*Flush
+	LeaderEpoch   int32 // of the last attempt, -1 before
+	transactional bool
+	sealed        bool
+}
+
+// Flush counts the batches that a flush still waits for.
+type Flush struct {
+	Remaining int
+	Done      chan struct{}
+}
+
+// New opens a batch in buf, whose capacity bounds it. baseTime is the first
+// record's timestamp in milliseconds.
+func New(id PartitionID, topic string, index int32, buf []byte, baseTime int64) *Batch {
+	return &Batch{
+		Partition:     id,
+		Outcome:       &Outcome{Topic: topic, Partition: index, BaseTimestamp: baseTime},
+		buf:           buf[:FrontRoom+wire.BatchHeaderSize],
+		Charge:        cap(buf),
+		baseTime:      baseTime,
+		maxTime:       baseTime,
+		ProducerID:    wire.NoProducerID,
+		ProducerEpoch: wire.NoProducerEpoch,
+		BaseSequence:  wire.NoSequence,
+		LeaderEpoch:   wire.NoLeaderEpoch,
+	}
+}
+
+// State is where the batch stands.
+func (b *Batch) State() State { return State(b.state.Load()) }
+
+// Move makes the transition of e, and panics if there is none.
+func (b *Batch) Move(e Event) {
+	from := b.State()
+	to, ok := from.Next(e)
+	if !ok {
+		panic(fmt.Sprintf("batch of %s-%d: event %v is illegal in state %v",
+			b.Outcome.Topic, b.Outcome.Partition, e, from))
+	}
+	b.state.Store(uint32(to))
+}
+
+// Count is the number of records.
+func (b *Batch) Count() int32 { return b.count }
+
+// Size is the length of header and records as they are now, bytes.
+func (b *Batch) Size() int { return len(b.buf) - FrontRoom }
+
+// RawSize is the length of the records before compression, bytes.
+func (b *Batch) RawSize() int { return b.raw }
+
+// Buffer is the whole buffer, for the pool it came from.
+func (b *Batch) Buffer() []byte { return b.buf[:0] }
+
+// Sequenced reports whether the batch has been given a sequence.
+func (b *Batch) Sequenced() bool { return b.BaseSequence != wire.NoSequence }
+
+// Append adds a record if there is room for it, and reports its index.
+// timestamp is in milliseconds; headersSize is the sum of wire.HeaderSize.
+func (b *Batch) Append(
+	timestamp int64, key, value []byte, headers []serializer.Header, headersSize int,
+) (index int32, ok bool) {
+	index = b.count
+	delta := timestamp - b.baseTime
+	body := wire.RecordBodySize(delta, index, key, value, len(headers), headersSize)
+	if len(b.buf)+wire.VarintLen(int64(body))+body > cap(b.buf)-BackRoom {
+		return 0, false
+	}
+	b.buf = wire.AppendRecord(b.buf, body, delta, index, key, value, len(headers))
+	for i := range headers {
+		b.buf = wire.AppendHeader(b.buf, headers[i].Key, headers[i].Value)
+	}
+	b.count++
+	if timestamp > b.maxTime {
+		b.maxTime = timestamp
+	}
+	return index, true
+}
+
+// Grow moves the batch into a bigger buffer and returns the old one.
+func (b *Batch) Grow(buf []byte) (old []byte) {
+	old = b.buf
+	b.buf = append(buf[:0], b.buf...)
+	b.Charge = cap(buf)
+	return old[:0]
+}
+
+// Capacity is the size of the buffer, bytes.
+func (b *Batch) Capacity() int { return cap(b.buf) }
+
+// Close ends appending.
+func (b *Batch) Close() {
+	b.Move(EventClose)
+	b.raw = len(b.buf) - FrontRoom - wire.BatchHeaderSize
+}
+
+// Compress replaces the records by their compressed form if that is smaller,
+// and makes the batch Ready. scratch is reused and returned. With no
+// compressor it only makes the batch Ready.
+func (b *Batch) Compress(c *compression.Compressor, scratch []byte) ([]byte, error) {
+	if c != nil && b.count > 0 {
+		records := b.buf[FrontRoom+wire.BatchHeaderSize:]
+		var err error
+		scratch, err = c.Append(scratch[:0], records)
+		if err != nil {
+			return scratch, fmt.Errorf("compress a batch of %d records with %v: %w",
+				b.count, c.Codec(), err)
+		}
+		if len(scratch) < len(records) {
+			n := copy(records, scratch)
+			b.buf = b.buf[:FrontRoom+wire.BatchHeaderSize+n]
+			b.codec = c.Codec()
+		}
+	}
+	b.Move(EventSeal)
+	return scratch, nil
+}
+
+// Identify gives the batch the producer id, epoch and first sequence under
+// which it is sent from now on.
+func (b *Batch) Identify(id int64, epoch int16, sequence int32, transactional bool) {
+	b.ProducerID, b.ProducerEpoch, b.BaseSequence = id, epoch, sequence
+	b.transactional = transactional
+	b.sealed = false
+}
+
+// Forget takes the sequence back: it is known that no broker has the batch.
+func (b *Batch) Forget() {
+	b.Identify(wire.NoProducerID, wire.NoProducerEpoch, wire.NoSequence, b.transactional)
+	b.MaybeWritten = false
+}
+
+// Seal writes the header and its checksum if they are not written yet, and
+// returns the batch's bytes. A retry under the same sequence resends the very
+// bytes of the first attempt.
+func (b *Batch) Seal() []byte {
+	bytes := b.buf[FrontRoom:]
+	if b.sealed {
+		return bytes
+	}
+	b.sealed = true
+	attributes := wire.Attributes(0).WithCodec(int8(b.codec))
+	if b.transactional {
+		attributes |= wire.Transactional
+	}
+	h := wire.BatchHeader{
+		LeaderEpoch:     wire.NoLeaderEpoch,
+		Attributes:      attributes,
+		LastOffsetDelta: b.count - 1,
+		BaseTimestamp:   b.baseTime,
+		MaxTimestamp:    b.maxTime,
+		ProducerID:      b.ProducerID,
+		ProducerEpoch:   b.ProducerEpoch,
+		BaseSequence:    b.BaseSequence,
+		Count:           b.count,
+	}
+	h.Seal(bytes)
+	return bytes
+}
+
+// Framed is the sealed batch with n bytes of room before it and BackRoom
+// after it, to be filled in by whoever writes the request. n ≤ FrontRoom.
+func (b *Batch) Framed(n int) []byte {
+	b.Seal()
+	return b.buf[FrontRoom-n : len(b.buf)+BackRoom]
+}
+
+// Succeed publishes where the batch stands in the log.
+func (b *Batch) Succeed(baseOffset, appendTime int64) {
+	b.Move(EventAck)
+	b.Outcome.succeed(baseOffset, appendTime)
+}
+
+// Fail publishes why the batch is not in the log, or may not be.
+func (b *Batch) Fail(f *Failure) {
+	b.Move(EventFail)
+	b.Outcome.fail(f)
+}
