@@ -1,0 +1,76 @@
+//go:build unix
+
+package java
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/posthaste-go/posthaste/interop/agent"
+)
+
+// Command prepares a JVM that runs the main method of class. Its heap is small
+// and its compiler quick to start rather than fast in the end.
+func (in Installation) Command(ctx context.Context, class string, args ...string) *exec.Cmd {
+	jvm := []string{
+		"-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+		"-Djava.net.preferIPv4Stack=true", "-Djava.awt.headless=true",
+		"-Dlog4j2.configurationFile=" + filepath.Join(in.Classes, "log4j2.properties"),
+		"-cp", in.Classes + ":" + filepath.Join(in.Jars, "*"),
+	}
+	if class != "Node" {
+		jvm = append([]string{"-Dposthaste.log.level=warn"}, jvm...)
+	}
+	return exec.CommandContext(ctx, "java", append(append(jvm, class), args...)...)
+}
+
+// The classes of Apache Kafka's command line tools.
+const (
+	TopicCommand       = "org.apache.kafka.tools.TopicCommand"
+	ConfigCommand      = "kafka.admin.ConfigCommand"
+	ConsoleConsumer    = "org.apache.kafka.tools.consumer.ConsoleConsumer"
+	ConsoleProducer    = "org.apache.kafka.tools.ConsoleProducer"
+	GetOffsetShell     = "org.apache.kafka.tools.GetOffsetShell"
+	DumpLogSegments    = "org.apache.kafka.tools.DumpLogSegments"
+	VerifiableProducer = "org.apache.kafka.tools.VerifiableProducer"
+	BrokerAPIVersions  = "org.apache.kafka.tools.BrokerApiVersionsCommand"
+	ClusterTool        = "org.apache.kafka.tools.ClusterTool"
+)
+
+// Tool runs one of Kafka's command line tools and returns what it printed on
+// standard output. The error holds what it printed on standard error.
+func (in Installation) Tool(ctx context.Context, class string, args ...string) (string, error) {
+	cmd := in.Command(ctx, class, args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("%s %q: %w\n%s%s", class, args, err,
+			stdout.String(), stderr.String())
+	}
+	return stdout.String(), nil
+}
+
+// Agent is Apache Kafka's own producer and consumer, one for the whole test
+// binary.
+func Agent(t testing.TB) *agent.Agent {
+	t.Helper()
+	Install(t)
+	a, err := startAgent()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+var startAgent = sync.OnceValues(func() (*agent.Agent, error) {
+	in, err := install()
+	if err != nil {
+		return nil, err
+	}
+	return agent.Start("Java", in.Command(context.Background(), "Agent"))
+})

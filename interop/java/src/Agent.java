@@ -1,0 +1,180 @@
+import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.Properties;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.clients.producer.internals.BuiltInPartitioner;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+
+/** Apache Kafka's own clients, driven by commands on standard input: see Go package agent. */
+public final class Agent {
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final PrintStream OUT =
+      new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.out), false,
+          StandardCharsets.UTF_8);
+
+  public static void main(String[] args) throws IOException {
+    JSON.getFactory().setStreamReadConstraints(
+        StreamReadConstraints.builder().maxStringLength(Integer.MAX_VALUE).build());
+    BufferedReader in =
+        new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+    for (String line; (line = in.readLine()) != null; ) {
+      ObjectNode end = JSON.createObjectNode();
+      try {
+        run(JSON.readTree(line));
+        end.put("done", true);
+      } catch (Exception e) {
+        e.printStackTrace();
+        end.put("failed", e.toString());
+      }
+      OUT.println(end);
+      OUT.flush();
+    }
+    Runtime.getRuntime().halt(0);
+  }
+
+  private static void run(JsonNode command) throws Exception {
+    switch (command.get("op").asText()) {
+      case "consume":
+        consume(command);
+        return;
+      case "produce":
+        produce(command);
+        return;
+      case "partitions":
+        partitions(command);
+        return;
+      default:
+        throw new IllegalArgumentException("unknown op in " + command);
+    }
+  }
+
+  private static Properties settings(JsonNode command) {
+    Properties properties = new Properties();
+    properties.put("bootstrap.servers", command.get("bootstrap").asText());
+    for (Map.Entry<String, JsonNode> e : command.get("config").properties()) {
+      properties.put(e.getKey(), e.getValue().asText());
+    }
+    return properties;
+  }
+
+  private static void consume(JsonNode command) {
+    Properties properties = settings(command);
+    properties.put("isolation.level",
+        command.path("read_committed").asBoolean() ? "read_committed" : "read_uncommitted");
+    ByteArrayDeserializer bytes = new ByteArrayDeserializer();
+    try (KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(properties, bytes, bytes)) {
+      List<TopicPartition> partitions = new ArrayList<>();
+      consumer.partitionsFor(command.get("topic").asText())
+          .forEach(p -> partitions.add(new TopicPartition(p.topic(), p.partition())));
+      consumer.assign(partitions);
+      consumer.seekToBeginning(partitions);
+      Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
+      while (partitions.stream().anyMatch(p -> consumer.position(p) < ends.get(p))) {
+        for (ConsumerRecord<byte[], byte[]> r : consumer.poll(Duration.ofMillis(200))) {
+          if (r.offset() < ends.get(new TopicPartition(r.topic(), r.partition()))) {
+            row(json(r));
+          }
+        }
+      }
+    }
+  }
+
+  private static ObjectNode json(ConsumerRecord<byte[], byte[]> r) {
+    ObjectNode o = JSON.createObjectNode();
+    o.put("topic", r.topic()).put("partition", r.partition()).put("offset", r.offset());
+    o.put("timestamp", r.timestamp()).put("key", r.key()).put("value", r.value());
+    ArrayNode headers = o.putArray("headers");
+    for (Header h : r.headers()) {
+      headers.addArray().add(h.key()).add(h.value());
+    }
+    return o;
+  }
+
+  private static void produce(JsonNode command) throws Exception {
+    Properties properties = settings(command);
+    ByteArraySerializer bytes = new ByteArraySerializer();
+    try (KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(properties, bytes, bytes)) {
+      boolean transactional = properties.containsKey("transactional.id");
+      if (transactional) {
+        producer.initTransactions();
+        producer.beginTransaction();
+      }
+      List<Future<RecordMetadata>> sent = new ArrayList<>();
+      for (JsonNode r : command.get("records")) {
+        sent.add(producer.send(parse(r)));
+      }
+      producer.flush();
+      if (transactional && command.path("abort").asBoolean()) {
+        producer.abortTransaction();
+      } else if (transactional) {
+        producer.commitTransaction();
+      }
+      report(sent);
+    }
+  }
+
+  private static ProducerRecord<byte[], byte[]> parse(JsonNode r) throws IOException {
+    int partition = r.get("partition").asInt();
+    long timestamp = r.get("timestamp").asLong();
+    ProducerRecord<byte[], byte[]> out =
+        new ProducerRecord<>(r.get("topic").asText(), partition < 0 ? null : partition,
+            timestamp == 0 ? null : timestamp, bytes(r.get("key")), bytes(r.get("value")));
+    for (JsonNode h : r.path("headers")) {
+      out.headers().add(h.get(0).asText(), bytes(h.get(1)));
+    }
+    return out;
+  }
+
+  private static byte[] bytes(JsonNode n) throws IOException {
+    return n.isNull() ? null : n.binaryValue();
+  }
+
+  private static void report(Collection<Future<RecordMetadata>> sent) throws Exception {
+    for (Future<RecordMetadata> f : sent) {
+      ObjectNode o = JSON.createObjectNode();
+      try {
+        RecordMetadata m = f.get();
+        o.put("partition", m.partition()).put("offset", m.hasOffset() ? m.offset() : -1);
+      } catch (ExecutionException e) {
+        o.put("partition", -1).put("offset", -1).put("error", e.getCause().toString());
+      }
+      row(o);
+    }
+  }
+
+  private static void partitions(JsonNode command) throws IOException {
+    int count = command.get("count").asInt();
+    for (JsonNode key : command.get("keys")) {
+      int partition = BuiltInPartitioner.partitionForKey(bytes(key), count);
+      OUT.println(JSON.createObjectNode().put("row", partition));
+    }
+  }
+
+  private static void row(ObjectNode o) {
+    ObjectNode line = JSON.createObjectNode();
+    line.set("row", o);
+    OUT.println(line);
+  }
+}

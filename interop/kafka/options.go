@@ -1,0 +1,84 @@
+//go:build unix
+
+package kafka
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strings"
+)
+
+// Options changes what the nodes of a cluster are. The zero Options is a
+// cluster for tests: small, quick to elect leaders, topics auto-created.
+type Options struct {
+	// Properties are settings of server.properties; they beat ours.
+	Properties map[string]string
+	// Settings that differ from node to node, by node id (from 1).
+	PerNode map[int]map[string]string
+}
+
+// properties are the settings of node id of a cluster of all nodes.
+func (o Options) properties(id int, dir string, nodes []*Node) map[string]string {
+	n := nodes[id-1]
+	controllers := make([]string, len(nodes))
+	for i, other := range nodes {
+		controllers[i] = fmt.Sprintf("%d@127.0.0.1:%d", other.ID, other.controllerPort)
+	}
+	replicas := fmt.Sprint(len(nodes))
+	p := map[string]string{
+		"node.id":       fmt.Sprint(id),
+		"process.roles": "broker,controller",
+		"log.dirs":      dir,
+		"listeners": fmt.Sprintf("PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d",
+			n.port, n.controllerPort),
+		"controller.listener.names":                        "CONTROLLER",
+		"offsets.topic.replication.factor":                 replicas,
+		"offsets.topic.num.partitions":                     "4",
+		"transaction.state.log.replication.factor":         replicas,
+		"transaction.state.log.num.partitions":             "4",
+		"transaction.state.log.min.isr":                    fmt.Sprint(min(2, len(nodes))),
+		"share.coordinator.state.topic.replication.factor": replicas,
+		"share.coordinator.state.topic.min.isr":            "1",
+		"group.initial.rebalance.delay.ms":                 "0",
+		"default.replication.factor":                       replicas,
+		// A node that was killed is found out after 2 s, not 9.
+		"broker.session.timeout.ms":              "2000",
+		"broker.heartbeat.interval.ms":           "250",
+		"controlled.shutdown.enable":             "true",
+		"controller.quorum.voters":               strings.Join(controllers, ","),
+		"initial.broker.registration.timeout.ms": "60000",
+	}
+	if len(nodes) == 1 { // the quorum of one that StorageTool format --standalone makes
+		delete(p, "controller.quorum.voters")
+		p["controller.quorum.bootstrap.servers"] = fmt.Sprintf("127.0.0.1:%d", n.controllerPort)
+	}
+	maps.Copy(p, o.Properties)
+	maps.Copy(p, o.PerNode[id])
+	return p
+}
+
+// render writes properties as a file. Our values need no escapes but the
+// backslash.
+func render(p map[string]string) string {
+	var b strings.Builder
+	for _, k := range slices.Sorted(maps.Keys(p)) {
+		fmt.Fprintf(&b, "%s=%s\n", k, strings.ReplaceAll(p[k], `\`, `\\`))
+	}
+	return b.String()
+}
+
+// freePort finds a port that a node can have, and have again after a restart:
+// below the range from which systems take the ports of outgoing connections.
+func freePort() (int, error) {
+	for range 1000 {
+		port := 15_000 + rand.IntN(17_000)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			return port, l.Close()
+		}
+	}
+	return 0, fmt.Errorf("no free port between 15000 and 32000")
+}
