@@ -8,10 +8,13 @@
 // librdkafka or sarama producer writes to the same topic and equal keys must
 // meet in one partition.
 //
-//	p := &partitioner.Keyed{Dialect: partitioner.ConsistentRandom} // as librdkafka
+//	p := &partitioner.Keyed{Dialect: partitioner.LibrdkafkaConsistentRandom}
 //
 // A partitioner of one's own is one method; the examples show two. Its answer
-// is final: the record goes there or fails.
+// is final: the record goes there or fails. [Explain] previews where a key lands
+// under each dialect.
+//
+// testdata/ holds what the other clients answered when they were run.
 //
 // Who calls this package: the producer, on the goroutine that sends, with a
 // snapshot of the topic. It imports nothing of the module.
