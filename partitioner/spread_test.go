@@ -11,10 +11,11 @@ import (
 // partitions sends n records without key to one topic.
 func partitions(t testing.TB, p Partitioner, topic Topic, n int) []int32 {
 	t.Helper()
+	r := Record{Topic: topic.Name(), ValueBytes: []byte("v")}
 	got := make([]int32, n)
 	for i := range got {
 		var err error
-		if got[i], err = p.Partition(Record{Topic: topic.Name(), ValueBytes: []byte("v")}, topic); err != nil {
+		if got[i], err = p.Partition(r, topic); err != nil {
 			t.Fatal(err)
 		}
 	}
