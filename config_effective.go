@@ -1,0 +1,291 @@
+package posthaste
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/posthaste-go/posthaste/internal/config"
+	"github.com/posthaste-go/posthaste/partitioner"
+)
+
+// settings are the values in force: a Config after all rules. It is plain data,
+// made once by NewProducer and not changed afterwards.
+type settings struct {
+	// Connecting.
+	bootstrapServers          []string      // host:port, checked, at least one
+	bootstrapResolveTimeout   time.Duration // 0: names must resolve at once
+	canonicalBootstrap        bool          // client.dns.lookup is resolve_canonical_…
+	clientID                  string        // producer-<n> or producer-<txid> if not given
+	clientRack                string
+	connectionsMaxIdle        time.Duration // negative: connections stay open
+	connectionSetupTimeout    time.Duration // of the first attempt; at most the next
+	connectionSetupTimeoutMax time.Duration
+	reconnectBackoff          time.Duration // at most the next
+	reconnectBackoffMax       time.Duration
+	sendBuffer                int      // bytes; -1: the system's choice
+	receiveBuffer             int      // bytes; -1: the system's choice
+	dial                      DialFunc // nil: a net.Dialer
+	tls                       *tlsSettings
+	sasl                      *saslSettings
+	logger                    *slog.Logger // never nil
+
+	// Delivery.
+	acks              int16 // -1 is all
+	idempotence       bool
+	maxInFlight       int  // at most 5 with idempotence
+	muteWhileInFlight bool // one request at a time keeps the order without idempotence
+	retries           int
+	deliveryTimeout   time.Duration // at least linger + requestTimeout
+	requestTimeout    time.Duration
+	retryBackoff      time.Duration // at most the next
+	retryBackoffMax   time.Duration
+
+	// Batching and memory.
+	linger           time.Duration
+	batchSize        int   // bytes, at least 1
+	bufferMemory     int64 // bytes
+	maxBlock         time.Duration
+	maxRequestSize   int // bytes
+	compression      Compression
+	compressionLevel int // of that codec; 0 if it has none
+
+	// Partitioning. A custom partitioner switches adaptive off.
+	partitioner         partitioner.Partitioner // nil: Kafka's own
+	ignoreKeys          bool
+	adaptive            bool
+	availabilityTimeout time.Duration // 0: off
+	rackAware           bool          // clientRack is then not empty
+
+	// Transactions.
+	transactionalID    string // empty: none
+	transactionTimeout time.Duration
+	twoPhaseCommit     bool
+
+	// Metadata.
+	metadataMaxAge     time.Duration
+	metadataMaxIdle    time.Duration
+	rebootstrap        bool
+	rebootstrapTrigger time.Duration
+	clusterCheck       bool // false as well if rebootstrap is
+
+	// Records.
+	keySerializer   string // name of a known class; empty: bytes
+	valueSerializer string // name of a known class; empty: bytes
+	interceptors    []Interceptor
+}
+
+// tlsSettings is how to encrypt; nil in settings means not at all. If config is set,
+// nothing else counts.
+type tlsSettings struct {
+	config           *tls.Config // Config.TLS, nil if the rest is to be used
+	protocol         string      // highest version
+	enabledProtocols []string    // empty: all that Go has
+	cipherSuites     []string    // standard names; empty: Go's choice
+	verifyHostname   bool
+
+	truststoreLocation     string
+	truststoreType         string // JKS, PKCS12 or PEM
+	truststorePassword     string
+	truststoreCertificates string // PEM
+
+	keystoreLocation         string
+	keystoreType             string // JKS, PKCS12 or PEM
+	keystorePassword         string
+	keystoreKey              string // PEM
+	keystoreCertificateChain string // PEM
+	keyPassword              string
+}
+
+// saslSettings is how to authenticate; nil in settings means not at all.
+type saslSettings struct {
+	mechanism string // one of config.Mechanisms
+	username  string // PLAIN and SCRAM
+	password  string
+	options   map[string]string // of sasl.jaas.config; never nil
+	oauth     oauthSettings     // OAUTHBEARER
+
+	loginConnectTimeout      time.Duration // 0: none
+	loginReadTimeout         time.Duration // 0: none
+	loginRetryBackoff        time.Duration
+	loginRetryBackoffMax     time.Duration
+	loginRefreshBuffer       time.Duration
+	loginRefreshMinPeriod    time.Duration
+	loginRefreshWindowFactor float64
+	loginRefreshWindowJitter float64
+}
+
+// oauthSettings is how to get a token.
+type oauthSettings struct {
+	tokenEndpointURL    string
+	scope               string
+	clientID            string
+	clientSecret        string
+	headerURLEncode     bool
+	retriever           string // Kafka's class without its package
+	assertionFile       string
+	assertionTemplate   string
+	assertionKeyFile    string
+	assertionPassphrase string
+	assertionAlgorithm  string // RS256 or ES256
+	assertionAud        string
+	assertionIss        string
+	assertionSub        string
+	assertionJTI        bool
+	assertionExp        time.Duration
+	assertionNbf        time.Duration
+}
+
+// producers counts the client ids that were made up in this process.
+var producers atomic.Int64
+
+// Validate checks every setting and the rules between them. The error is a
+// *ConfigError: the first problem, with its file and line if it came from there,
+// and what to do. NewProducer validates by itself.
+func (c *Config) Validate() error {
+	_, _, err := c.settle()
+	return err
+}
+
+// effective is Validate and the values in force. Each call without a client.id
+// takes the next producer-<n>.
+func (c *Config) effective() (settings, error) {
+	s, _, err := c.settle()
+	if err != nil {
+		return settings{}, err
+	}
+	// A client.id that was given empty stays empty, as in Java.
+	if s.clientID == "" && !c.isGiven("client.id") {
+		s.clientID = "producer-" + s.transactionalID
+		if s.transactionalID == "" {
+			s.clientID += strconv.FormatInt(producers.Add(1), 10)
+		}
+	}
+	return s, nil
+}
+
+// settle applies the rules to a copy of c and reports what they changed.
+func (c *Config) settle() (settings, []config.Change, error) {
+	if c.origin == nil {
+		return settings{}, nil, errZeroConfig()
+	}
+	v, err := c.values()
+	if err != nil {
+		return settings{}, nil, err
+	}
+	changes, err := config.Settle(v, c.isGiven)
+	if err != nil {
+		return settings{}, nil, c.locate(configError(err))
+	}
+	inForce := *c
+	for i := range config.Table {
+		if row := &config.Table[i]; row.Field != "" {
+			store(&inForce, row, v[row.Name])
+		}
+	}
+	s, err := inForce.settings()
+	if err != nil {
+		return settings{}, nil, c.locate(configError(err))
+	}
+	return s, changes, nil
+}
+
+// settings copies a Config whose values are in force.
+func (c *Config) settings() (settings, error) {
+	s := settings{
+		bootstrapResolveTimeout:   c.BootstrapResolveTimeout,
+		canonicalBootstrap:        c.ClientDNSLookup == DNSLookupCanonical,
+		clientID:                  c.ClientID,
+		clientRack:                c.ClientRack,
+		connectionsMaxIdle:        c.ConnectionsMaxIdle,
+		connectionSetupTimeout:    c.SocketConnectionSetupTimeout,
+		connectionSetupTimeoutMax: c.SocketConnectionSetupTimeoutMax,
+		reconnectBackoff:          c.ReconnectBackoff,
+		reconnectBackoffMax:       c.ReconnectBackoffMax,
+		sendBuffer:                c.SendBuffer,
+		receiveBuffer:             c.ReceiveBuffer,
+		dial:                      c.Dial,
+		logger:                    c.Logger,
+		acks:                      int16(c.Acks),
+		idempotence:               c.EnableIdempotence == IdempotenceOn,
+		maxInFlight:               c.MaxInFlight,
+		muteWhileInFlight:         c.MaxInFlight == 1,
+		retries:                   c.Retries,
+		deliveryTimeout:           c.DeliveryTimeout,
+		requestTimeout:            c.RequestTimeout,
+		retryBackoff:              c.RetryBackoff,
+		retryBackoffMax:           c.RetryBackoffMax,
+		linger:                    c.Linger,
+		batchSize:                 c.BatchSize,
+		bufferMemory:              c.BufferMemory,
+		maxBlock:                  c.MaxBlock,
+		maxRequestSize:            c.MaxRequestSize,
+		compression:               c.CompressionType,
+		ignoreKeys:                c.PartitionerIgnoreKeys,
+		availabilityTimeout:       c.PartitionerAvailabilityTimeout,
+		rackAware:                 c.PartitionerRackAware,
+		transactionalID:           c.TransactionalID,
+		transactionTimeout:        c.TransactionTimeout,
+		twoPhaseCommit:            c.Transaction2PC,
+		metadataMaxAge:            c.MetadataMaxAge,
+		metadataMaxIdle:           c.MetadataMaxIdle,
+		rebootstrap:               equalFold(c.MetadataRecoveryStrategy, RecoveryRebootstrap),
+		rebootstrapTrigger:        c.MetadataRecoveryRebootstrapTrigger,
+	}
+	s.clusterCheck = c.MetadataClusterCheck && s.rebootstrap
+	switch c.CompressionType {
+	case CompressionGzip:
+		s.compressionLevel = c.CompressionGzipLevel
+	case CompressionLz4:
+		s.compressionLevel = c.CompressionLz4Level
+	case CompressionZstd:
+		s.compressionLevel = c.CompressionZstdLevel
+	case CompressionNone, CompressionSnappy:
+	}
+	if s.logger == nil {
+		s.logger = slog.Default()
+	}
+	var err error
+	for _, step := range []func(*settings) error{c.addresses, c.classes, c.security} {
+		err = errors.Join(err, step(&s))
+		if err != nil {
+			return settings{}, err
+		}
+	}
+	return s, nil
+}
+
+func (c *Config) addresses(s *settings) (err error) {
+	s.bootstrapServers, err = config.Addresses(c.BootstrapServers)
+	return err
+}
+
+// checkBootstrap is what bootstrap.resolve.timeout.ms=0 asks for: at least one
+// bootstrap name resolves. A custom dialer resolves names in its own way. lookup is
+// net.Resolver's LookupHost.
+func (s *settings) checkBootstrap(
+	ctx context.Context, lookup func(ctx context.Context, host string) ([]string, error),
+) error {
+	if s.bootstrapResolveTimeout > 0 || s.dial != nil {
+		return nil
+	}
+	var last error
+	for _, addr := range s.bootstrapServers {
+		host, _, err := net.SplitHostPort(addr)
+		if err == nil && host == "" || net.ParseIP(host) != nil {
+			return nil
+		}
+		if _, err = lookup(ctx, host); err == nil {
+			return nil
+		}
+		last = err
+	}
+	return &ConfigError{Key: "bootstrap.servers", Value: config.Format(s.bootstrapServers),
+		Reason: "no name resolves", Err: last,
+		Remedy: "check the names, or set bootstrap.resolve.timeout.ms to keep trying"}
+}
