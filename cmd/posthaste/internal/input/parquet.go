@@ -1,6 +1,7 @@
 package input
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -39,6 +40,9 @@ type parquetReader struct {
 
 func newParquetReader(s *source, r io.ReaderAt, size int64, o Options) (_ Reader, err error) {
 	defer corruptFile(s.name, &err)
+	if err := checkFooter(r, size); err != nil {
+		return nil, fmt.Errorf("%s: not a readable Parquet file: %w", s.name, err)
+	}
 	f, err := parquet.OpenFile(r, size, &parquet.FileConfig{SkipPageIndex: true,
 		SkipBloomFilters: true, ReadBufferSize: 64 << 10})
 	if err != nil {
@@ -61,6 +65,23 @@ func newParquetReader(s *source, r io.ReaderAt, size int64, o Options) (_ Reader
 		}
 	}
 	return p, nil
+}
+
+// checkFooter looks at the length that the file gives for its footer, because
+// the library allocates as much before it reads.
+func checkFooter(r io.ReaderAt, size int64) error {
+	const magic, tail = 4, 8 // PAR1 in front; length and PAR1 behind
+	if size < magic+tail {
+		return fmt.Errorf("it has only %d bytes", size)
+	}
+	var b [tail]byte
+	if _, err := r.ReadAt(b[:], size-tail); err != nil {
+		return err
+	}
+	if n := int64(binary.LittleEndian.Uint32(b[:])); n > size-magic-tail {
+		return fmt.Errorf("its footer is said to have %d bytes, the file has %d", n, size)
+	}
+	return nil
 }
 
 // corruptFile makes a panic of the Parquet library an error: it checks what a
