@@ -123,14 +123,37 @@ func ParseBatchHeader(b []byte) (BatchHeader, error) {
 		BaseSequence:    int32(binary.BigEndian.Uint32(b[offBaseSequence:])),
 		Count:           int32(binary.BigEndian.Uint32(b[offCount:])),
 	}
-	if h.Magic != Magic {
-		return h, fmt.Errorf("%w: magic %d, only %d is known", ErrCorrupt, h.Magic, Magic)
+	return h, checkFraming(h.BatchLength, h.Magic)
+}
+
+// CutBatch takes the first batch off b, which holds batches one after the other,
+// perhaps with a last one that is cut short: a broker fills a fetch response up
+// to a number of bytes. batch is nil if b is empty or holds only a beginning.
+// It checks what ParseBatchHeader checks, not the checksum.
+// Source: ByteBufferLogInputStream.
+func CutBatch(b []byte) (h BatchHeader, batch, rest []byte, err error) {
+	if len(b) > offMagic { // enough to see a bad length, or another format
+		length := int32(binary.BigEndian.Uint32(b[offBatchLength:]))
+		if err := checkFraming(length, int8(b[offMagic])); err != nil {
+			return BatchHeader{}, nil, b, err
+		}
+		if size := LogOverhead + int(length); size <= len(b) {
+			h, err := ParseBatchHeader(b)
+			return h, b[:size:size], b[size:], err
+		}
 	}
-	if h.BatchLength < BatchHeaderSize-LogOverhead {
-		return h, fmt.Errorf("%w: batch length %d is less than a header's %d",
-			ErrCorrupt, h.BatchLength, BatchHeaderSize-LogOverhead)
+	return BatchHeader{}, nil, b, nil
+}
+
+func checkFraming(batchLength int32, magic int8) error {
+	if magic != Magic {
+		return fmt.Errorf("%w: magic %d, only %d is known", ErrCorrupt, magic, Magic)
 	}
-	return h, nil
+	if batchLength < BatchHeaderSize-LogOverhead {
+		return fmt.Errorf("%w: batch length %d is less than a header's %d",
+			ErrCorrupt, batchLength, BatchHeaderSize-LogOverhead)
+	}
+	return nil
 }
 
 // Put writes h, checksum included, over the first BatchHeaderSize bytes of b.

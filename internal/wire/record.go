@@ -2,7 +2,6 @@ package wire
 
 import (
 	"fmt"
-	"math"
 )
 
 // Header is a name and a value that travel with a record. A nil value and an
@@ -22,68 +21,11 @@ type Record struct {
 	Headers        []Header
 }
 
-// RecordBodySize is the length of a record without its own length prefix.
-// headersSize is the sum of HeaderSize over its headers.
-func RecordBodySize(
-	tsDelta int64, offsetDelta int32, key, value []byte, headers, headersSize int,
-) int {
-	n := 1 + VarintLen(tsDelta) + VarintLen(int64(offsetDelta))
-	n += bytesSize(key) + bytesSize(value)
-	return n + VarintLen(int64(headers)) + headersSize
-}
-
-// AppendRecord appends a record's length prefix, fields and header count; the
-// caller appends the headers themselves with AppendHeader. body is what
-// RecordBodySize says for the same arguments.
-func AppendRecord(
-	dst []byte, body int, tsDelta int64, offsetDelta int32, key, value []byte, headers int,
-) []byte {
-	dst = AppendVarint(dst, int64(body))
-	dst = append(dst, 0) // attributes: none are defined
-	dst = AppendVarint(dst, tsDelta)
-	dst = AppendVarint(dst, int64(offsetDelta))
-	dst = appendBytes(dst, key)
-	dst = appendBytes(dst, value)
-	return AppendVarint(dst, int64(headers))
-}
-
-// HeaderSize is the length of one header on the wire.
-func HeaderSize(key string, value []byte) int {
-	return VarintLen(int64(len(key))) + len(key) + bytesSize(value)
-}
-
-// AppendHeader appends one header.
-func AppendHeader(dst []byte, key string, value []byte) []byte {
-	dst = AppendVarint(dst, int64(len(key)))
-	dst = append(dst, key...)
-	return appendBytes(dst, value)
-}
-
-func bytesSize(b []byte) int {
-	if b == nil {
-		return 1
-	}
-	return VarintLen(int64(len(b))) + len(b)
-}
-
-func appendBytes(dst, b []byte) []byte {
-	if b == nil {
-		return append(dst, 1) // zig-zag of -1
-	}
-	dst = AppendVarint(dst, int64(len(b)))
-	return append(dst, b...)
-}
-
-// MaxRecordOverhead is the most a record can need beside key, value and
-// headers: length, attributes, two deltas and three counts.
-// Source: DefaultRecord.MAX_RECORD_OVERHEAD.
-const MaxRecordOverhead = 21
-
 // ParseRecord reads the record at the start of b and reports its length. Every
 // error matches ErrCorrupt.
 func ParseRecord(b []byte) (r Record, n int, err error) {
-	length, k := Varint(b)
-	if k <= 0 || length < 0 || length > int64(len(b)-k) {
+	length, k := varint32(b)
+	if k <= 0 || length < 0 || int(length) > len(b)-k {
 		return r, 0, fmt.Errorf("%w: a record's length %d does not fit %d bytes",
 			ErrCorrupt, length, len(b))
 	}
@@ -94,11 +36,11 @@ func ParseRecord(b []byte) (r Record, n int, err error) {
 	r.Key = p.bytes()
 	r.Value = p.bytes()
 	count := p.varint32()
-	if count < 0 || int(count) > len(p.b) { // a header has at least two bytes
+	if count < 0 || int(count) > len(p.b)/2 { // a header has at least two bytes
 		p.fail("%d headers", count)
 	}
 	if !p.failed() && count > 0 {
-		r.Headers = make([]Header, 0, min(int(count), 64))
+		r.Headers = make([]Header, 0, min(int(count), 64)) // count is not proven yet
 		for range count {
 			r.Headers = append(r.Headers, p.header())
 			if p.failed() {
@@ -149,12 +91,13 @@ func (p *parser) varint() int64 {
 }
 
 func (p *parser) varint32() int32 {
-	x := p.varint()
-	if x < math.MinInt32 || x > math.MaxInt32 {
-		p.fail("number %d, more than 32 bits", x)
+	x, n := varint32(p.b)
+	if n <= 0 {
+		p.fail("a 32-bit number cut short or too long")
 		return 0
 	}
-	return int32(x)
+	p.b = p.b[n:]
+	return x
 }
 
 func (p *parser) bytes() []byte {
@@ -211,9 +154,7 @@ func (it *Iterator) Next() bool {
 		return false
 	}
 	if it.left == 0 {
-		if len(it.rest) != 0 {
-			it.err = fmt.Errorf("%w: %d bytes after the last record", ErrCorrupt, len(it.rest))
-		}
+		it.checkEnd()
 		return false
 	}
 	r, n, err := ParseRecord(it.rest)
@@ -222,7 +163,16 @@ func (it *Iterator) Next() bool {
 		return false
 	}
 	it.record, it.rest, it.left = r, it.rest[n:], it.left-1
-	return true
+	if it.left == 0 {
+		it.checkEnd() // like Java, before the last record is handed out
+	}
+	return it.err == nil
+}
+
+func (it *Iterator) checkEnd() {
+	if len(it.rest) != 0 {
+		it.err = fmt.Errorf("%w: %d bytes after the last record", ErrCorrupt, len(it.rest))
+	}
 }
 
 // Record is the record that Next moved to.
