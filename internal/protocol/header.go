@@ -3,6 +3,7 @@ package protocol
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -55,10 +56,10 @@ const (
 // String is Kafka's name of the API, as Produce.
 func (k Key) String() string { return kmsg.NameForKey(int16(k)) }
 
-// KeyNamed is the API with Kafka's name, and whether there is one.
+// KeyNamed is the API with Kafka's name, in any case, and whether there is one.
 func KeyNamed(name string) (Key, bool) {
 	for k := range Key(len(flexibleSince)) {
-		if k.String() == name {
+		if strings.EqualFold(k.String(), name) {
 			return k, true
 		}
 	}

@@ -1,10 +1,13 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -21,7 +24,7 @@ import (
 // Node is a broker as clients are told of it.
 type Node struct {
 	ID   int32
-	Host string
+	Host string // empty means the one that the client has connected to
 	Port int32
 	Rack string // empty means none
 }
@@ -177,6 +180,29 @@ func (a *API) Handle(ctx context.Context, req *server.Request, out []byte) ([]by
 
 // asking is the node that was asked.
 func (a *API) asking(c *call) Node { return a.cfg.Nodes[c.node] }
+
+// nodes is what a client is told of the nodes.
+func (a *API) nodes(peer *server.Peer) []Node {
+	list := a.cfg.Nodes
+	for i := range list {
+		if list[i].Host != "" {
+			continue
+		}
+		host, _, err := net.SplitHostPort(peer.Local)
+		if err != nil {
+			host = peer.Local // not TCP: whatever the listener calls itself
+		}
+		list = slices.Clone(list)
+		for j := range list {
+			list[j].Host = cmp.Or(list[j].Host, host)
+		}
+		break
+	}
+	return list
+}
+
+// ClusterID is the id of the cluster.
+func (a *API) ClusterID() string { return a.cfg.ClusterID }
 
 // partition finds an open partition that the node asked leads. The code is None
 // if p is usable.

@@ -29,8 +29,7 @@ func (a *API) describeCluster(
 	if req.IncludeClusterAuthorizedOperations {
 		resp.ClusterAuthorizedOperations = clusterOperations
 	}
-	for i := range a.cfg.Nodes {
-		n := &a.cfg.Nodes[i]
+	for _, n := range a.nodes(c.req.Peer) {
 		b := kmsg.NewDescribeClusterResponseBroker()
 		b.NodeID, b.Host, b.Port, b.Rack = n.ID, n.Host, n.Port, text(n.Rack)
 		resp.Brokers = append(resp.Brokers, b)

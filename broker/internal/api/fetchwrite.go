@@ -48,7 +48,7 @@ func (f *fetching) tail(out []byte) []byte {
 	case !f.flexible:
 		return out
 	case f.moved && f.c.version >= 16:
-		return f.a.appendEndpoints(append(out, 1, 0)) // one tagged field, NodeEndpoints
+		return f.a.appendEndpoints(append(out, 1, 0), f.c.req.Peer) // one tagged field, NodeEndpoints
 	}
 	return append(out, 0)
 }

@@ -27,7 +27,7 @@ func (a *API) findCoordinator(
 		keys = []string{req.CoordinatorKey}
 	}
 	for _, key := range keys {
-		out := a.coordinator(key, req.CoordinatorType)
+		out := a.coordinator(c, key, req.CoordinatorType)
 		if c.version < 4 {
 			resp.ErrorCode, resp.ErrorMessage = out.ErrorCode, out.ErrorMessage
 			resp.NodeID, resp.Host, resp.Port = out.NodeID, out.Host, out.Port
@@ -38,11 +38,13 @@ func (a *API) findCoordinator(
 	return nil
 }
 
-func (a *API) coordinator(key string, kind int8) kmsg.FindCoordinatorResponseCoordinator {
+func (a *API) coordinator(
+	c *call, key string, kind int8,
+) kmsg.FindCoordinatorResponseCoordinator {
 	out := kmsg.NewFindCoordinatorResponseCoordinator()
 	out.Key = key
 	if kind == groupCoordinator {
-		n := a.cfg.Nodes[0]
+		n := a.nodes(c.req.Peer)[0]
 		out.NodeID, out.Host, out.Port = n.ID, n.Host, n.Port
 		return out
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/posthaste-go/posthaste/broker/internal/server"
 	"github.com/posthaste-go/posthaste/broker/internal/topics"
 	"github.com/posthaste-go/posthaste/internal/errcode"
 )
@@ -28,14 +29,7 @@ const (
 //	v10  topic ids (KIP-516); v12 asks by id
 //	v13  a top-level error (KIP-1102)
 func (a *API) metadata(c *call, req *kmsg.MetadataRequest, resp *kmsg.MetadataResponse) error {
-	for i := range a.cfg.Nodes {
-		n := &a.cfg.Nodes[i]
-		b := kmsg.NewMetadataResponseBroker()
-		b.NodeID, b.Host, b.Port, b.Rack = n.ID, n.Host, n.Port, text(n.Rack)
-		resp.Brokers = append(resp.Brokers, b)
-	}
-	resp.ClusterID = &a.cfg.ClusterID
-	resp.ControllerID = a.cfg.Nodes[0].ID
+	a.describeNodes(c.req.Peer, resp)
 	resp.AuthorizedOperations = noOperations
 	if req.IncludeClusterAuthorizedOperations {
 		resp.AuthorizedOperations = clusterOperations
@@ -55,6 +49,16 @@ func (a *API) metadata(c *call, req *kmsg.MetadataRequest, resp *kmsg.MetadataRe
 		resp.Topics = append(resp.Topics, a.wantedTopic(c, &req.Topics[i], create, operations))
 	}
 	return nil
+}
+
+func (a *API) describeNodes(peer *server.Peer, resp *kmsg.MetadataResponse) {
+	for _, n := range a.nodes(peer) {
+		b := kmsg.NewMetadataResponseBroker()
+		b.NodeID, b.Host, b.Port, b.Rack = n.ID, n.Host, n.Port, text(n.Rack)
+		resp.Brokers = append(resp.Brokers, b)
+	}
+	resp.ClusterID = &a.cfg.ClusterID
+	resp.ControllerID = a.cfg.Nodes[0].ID
 }
 
 // wantedTopic describes one topic that the client named, which may be made.

@@ -101,7 +101,7 @@ func (p *producing) topics() {
 	}
 	if p.moved && p.c.version >= 10 {
 		p.out = append(p.out, 1, 0) // one tagged field, NodeEndpoints
-		p.out = p.a.appendEndpoints(p.out)
+		p.out = p.a.appendEndpoints(p.out, p.c.req.Peer)
 	} else {
 		p.out = append(p.out, 0)
 	}
@@ -270,9 +270,9 @@ func (a *API) appendLeader(out []byte, t *topics.Topic, n int32) []byte {
 
 // appendEndpoints writes the size and the content of a NodeEndpoints tag: all
 // nodes (KIP-951).
-func (a *API) appendEndpoints(out []byte) []byte {
+func (a *API) appendEndpoints(out []byte, peer *server.Peer) []byte {
 	b := protocol.AppendCompactLen(nil, len(a.cfg.Nodes))
-	for _, n := range a.cfg.Nodes {
+	for _, n := range a.nodes(peer) {
 		b = binary.BigEndian.AppendUint32(b, uint32(n.ID))
 		b = protocol.AppendCompactString(b, n.Host)
 		b = binary.BigEndian.AppendUint32(b, uint32(n.Port))
