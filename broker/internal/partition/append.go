@@ -1,5 +1,15 @@
 package partition
 
+import (
+	"errors"
+	"fmt"
+
+	"github.com/posthaste-go/posthaste/broker/internal/log"
+	"github.com/posthaste-go/posthaste/broker/internal/producerstate"
+	"github.com/posthaste-go/posthaste/internal/errcode"
+	"github.com/posthaste-go/posthaste/internal/wire"
+)
+
 // Origin says who appends, and thus what is checked.
 // Source: org.apache.kafka.storage.internals.log.AppendOrigin.
 type Origin uint8
@@ -8,7 +18,7 @@ const (
 	// Client is a producer: everything is checked.
 	Client Origin = iota
 	// Coordinator is the group or transaction coordinator of this broker: its
-	// batches may have a base offset and no sequence, and may be several.
+	// batches carry no sequences, and their base offset does not matter.
 	Coordinator
 )
 
@@ -24,6 +34,9 @@ type AppendRequest struct {
 	// partition in the producer's open transaction (KIP-890). Without it the
 	// first transactional batch of a producer is INVALID_TXN_STATE.
 	TransactionVerified bool
+	// TransactionVersion2 makes a producer without state here begin with
+	// sequence 0, as producers of transactions of version 2 do (KIP-890).
+	TransactionVersion2 bool
 }
 
 // AppendResult is what a produce response says.
@@ -49,7 +62,110 @@ type AppendResult struct {
 // answered with that batch's offset and Duplicate. Source: UnifiedLog.append,
 // LogValidator.
 func (p *Partition) Append(r AppendRequest) (AppendResult, error) {
-	return AppendResult{}, p.notYet()
+	cfg := p.config.Load()
+	if r.Acks == -1 && cfg.MinInSyncReplicas > 1 {
+		return AppendResult{}, refuse(errcode.NotEnoughReplicas,
+			"%s has 1 replica in sync; min.insync.replicas is %d", p.tp, cfg.MinInSyncReplicas)
+	}
+	var c candidate
+	defer c.release()
+	if err := c.checkBatch(r.Records, r.Origin, &cfg.Config, p.nowMillis()); err != nil {
+		return AppendResult{}, err
+	}
+	if err := c.storable(cfg.target(&c.h)); err != nil {
+		return AppendResult{}, err
+	}
+	switch size := len(c.batch); {
+	case size > cfg.MaxMessageBytes:
+		return AppendResult{}, tooLarge(size, &cfg.Config)
+	case size > cfg.SegmentBytes:
+		return AppendResult{}, refuse(errcode.RecordListTooLarge,
+			"record batch of %d bytes; segment.bytes is %d", size, cfg.SegmentBytes)
+	}
+	p.mu.Lock()
+	result, err := p.appendLocked(&c, r, cfg)
+	p.mu.Unlock()
+	if err == nil && !result.Duplicate {
+		p.watchers.notify()
+	}
+	return result, err
+}
+
+func (p *Partition) appendLocked(
+	c *candidate, r AppendRequest, cfg *settings,
+) (AppendResult, error) {
+	if p.closed.Load() {
+		return AppendResult{}, p.gone()
+	}
+	now := p.nowMillis()
+	c.setTimes(cfg.TimestampType, now)
+	h := &c.h
+	result := AppendResult{LogAppendTime: -1, LogStartOffset: p.log.StartOffset()}
+	if cfg.TimestampType == log.LogAppendTime {
+		result.LogAppendTime = now
+	}
+	if h.ProducerID >= 0 {
+		duplicate, found, err := p.log.Producers().Check(h, producerstate.Checks{
+			Sequences: r.Origin == Client,
+			FirstIsZero: r.TransactionVersion2 ||
+				cfg.StrictFirstSequence && !p.log.EverWritten(),
+			TxnVerified: r.TransactionVerified,
+		})
+		if err != nil {
+			return AppendResult{}, p.producerError(err)
+		}
+		if found {
+			result.Duplicate = true
+			result.BaseOffset, result.LastOffset = duplicate.FirstOffset(), duplicate.LastOffset
+			if cfg.TimestampType == log.LogAppendTime {
+				result.LogAppendTime = duplicate.Timestamp
+			}
+			return result, nil
+		}
+	}
+	if err := p.writeLocked(h, c.batch, now); err != nil {
+		return AppendResult{}, err
+	}
+	result.BaseOffset, result.LastOffset = h.BaseOffset, h.LastOffset()
+	return result, nil
+}
+
+// writeLocked gives the batch its place and stores it.
+func (p *Partition) writeLocked(h *wire.BatchHeader, batch []byte, now int64) error {
+	h.BaseOffset, h.LeaderEpoch = p.log.EndOffset(), p.log.LeaderEpoch()
+	wire.PatchOffset(batch, h.BaseOffset, h.LeaderEpoch)
+	if err := p.log.Append(h, batch, now); err != nil {
+		p.logger.Error("append failed", "partition", p.tp.String(), "error", err)
+		return p.storageError(err)
+	}
+	return nil
+}
+
+// producerError gives a refusal of package producerstate its code.
+func (p *Partition) producerError(err error) error {
+	code := errcode.UnknownServerError
+	for _, x := range []struct {
+		err  error
+		code errcode.Code
+	}{
+		{producerstate.ErrOutOfOrderSequence, errcode.OutOfOrderSequenceNumber},
+		{producerstate.ErrProducerEpoch, errcode.InvalidProducerEpoch},
+		{producerstate.ErrTxnState, errcode.InvalidTxnState},
+		{producerstate.ErrCoordinatorFenced, errcode.TransactionCoordinatorFenced},
+	} {
+		if errors.Is(err, x.err) {
+			code = x.code
+		}
+	}
+	return &Error{Code: code, Message: fmt.Sprintf("%s: %v", p.tp, err)}
+}
+
+// storageError is what a client is told when the disk fails.
+func (p *Partition) storageError(err error) error {
+	return &Error{
+		Code: errcode.KafkaStorageError, Err: err,
+		Message: fmt.Sprintf("%s: the broker's disk failed", p.tp),
+	}
 }
 
 // Marker is a control record that ends a producer's transaction.
@@ -65,4 +181,52 @@ type Marker struct {
 //
 // Codes: INVALID_PRODUCER_EPOCH, TRANSACTION_COORDINATOR_FENCED,
 // KAFKA_STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER. Source: KIP-98.
-func (p *Partition) AppendMarker(m Marker) (int64, error) { return 0, p.notYet() }
+func (p *Partition) AppendMarker(m Marker) (int64, error) {
+	offset, err := p.appendMarker(m)
+	if err == nil {
+		p.watchers.notify()
+	}
+	return offset, err
+}
+
+func (p *Partition) appendMarker(m Marker) (int64, error) {
+	end := wire.EndTxnMarker{Type: wire.Abort, CoordinatorEpoch: m.CoordinatorEpoch}
+	if m.Commit {
+		end.Type = wire.Commit
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed.Load() {
+		return 0, p.gone()
+	}
+	err := p.log.Producers().CheckMarker(&producerstate.Marker{
+		EndTxnMarker: end, ProducerID: m.ProducerID, ProducerEpoch: m.ProducerEpoch,
+	})
+	if err != nil {
+		return 0, p.producerError(err)
+	}
+	now := p.nowMillis()
+	h := wire.BatchHeader{
+		Attributes: wire.Transactional | wire.Control, Count: 1,
+		BaseTimestamp: now, MaxTimestamp: now,
+		ProducerID: m.ProducerID, ProducerEpoch: m.ProducerEpoch, BaseSequence: wire.NoSequence,
+	}
+	if p.config.Load().TimestampType == log.LogAppendTime {
+		h.Attributes |= wire.LogAppendTime
+	}
+	batch := markerBatch(&h, end)
+	if err := p.writeLocked(&h, batch, now); err != nil {
+		return 0, err
+	}
+	return h.BaseOffset, nil
+}
+
+// markerBatch encodes a control batch with one marker.
+func markerBatch(h *wire.BatchHeader, end wire.EndTxnMarker) []byte {
+	key, value := end.AppendKey(nil), end.AppendValue(nil)
+	batch := make([]byte, wire.BatchHeaderSize, wire.BatchHeaderSize+32)
+	body := wire.RecordBodySize(0, 0, key, value, 0, 0)
+	batch = wire.AppendRecord(batch, body, 0, 0, key, value, 0)
+	h.Seal(batch)
+	return batch
+}

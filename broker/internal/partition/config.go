@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/posthaste-go/posthaste/broker/internal/log"
@@ -11,6 +12,9 @@ type TopicPartition struct {
 	Topic     string
 	Partition int32
 }
+
+// String is the name of the partition's directory too.
+func (tp TopicPartition) String() string { return fmt.Sprintf("%s-%d", tp.Topic, tp.Partition) }
 
 // TopicID is a topic's UUID (KIP-516). The zero value means none.
 type TopicID [16]byte

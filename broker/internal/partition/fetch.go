@@ -1,5 +1,12 @@
 package partition
 
+import (
+	"encoding/binary"
+
+	"github.com/posthaste-go/posthaste/broker/internal/segment"
+	"github.com/posthaste-go/posthaste/internal/errcode"
+)
+
 // Isolation is a consumer's isolation.level, numbered as in the protocol.
 type Isolation int8
 
@@ -61,20 +68,109 @@ type EpochEnd struct {
 // Codes: OFFSET_OUT_OF_RANGE, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH,
 // KAFKA_STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER. Source: UnifiedLog.read.
 func (p *Partition) Fetch(dst []byte, r FetchRequest) (FetchResult, error) {
-	return FetchResult{}, p.notYet()
+	f, upTo, err := p.view(r.Isolation, r.CurrentLeaderEpoch)
+	if err != nil {
+		return FetchResult{}, err
+	}
+	f.Records = dst
+	if r.LastFetchedEpoch >= 0 {
+		if f.Diverging, err = p.diverging(r); err != nil || f.Diverging != nil {
+			return f, err
+		}
+	}
+	if err := p.inRange(r.Offset, &f); err != nil {
+		return FetchResult{}, err
+	}
+	f.Records, err = p.log.Read(dst, segment.Range{
+		Offset: r.Offset, MaxBytes: r.MaxBytes, MinOne: r.MinOneMessage, UpTo: upTo,
+	})
+	if err != nil {
+		return FetchResult{}, p.readError(err)
+	}
+	if r.Isolation == ReadCommitted && len(f.Records) > len(dst) {
+		for _, t := range p.log.Aborted(r.Offset, endOf(f.Records[len(dst):])) {
+			f.Aborted = append(f.Aborted, AbortedTransaction{t.ProducerID, t.FirstOffset})
+		}
+	}
+	return f, nil
+}
+
+// view is what the partition looks like to a reader: the result without
+// records, and the offset that the reader must stop at.
+func (p *Partition) view(i Isolation, currentLeaderEpoch int32) (FetchResult, int64, error) {
+	if err := p.checkEpoch(currentLeaderEpoch); err != nil {
+		return FetchResult{}, 0, err
+	}
+	stable := p.log.LastStableOffset() // before the end, which never moves back
+	f := FetchResult{
+		HighWatermark: p.log.EndOffset(), LastStableOffset: stable,
+		LogStartOffset: p.log.StartOffset(),
+	}
+	if i == ReadCommitted {
+		return f, f.LastStableOffset, nil
+	}
+	return f, f.HighWatermark, nil
+}
+
+func (p *Partition) inRange(offset int64, f *FetchResult) error {
+	if offset < f.LogStartOffset || offset > f.HighWatermark {
+		return refuse(errcode.OffsetOutOfRange, "offset %d of %s is out of range, %d to %d",
+			offset, p.tp, f.LogStartOffset, f.HighWatermark)
+	}
+	return nil
+}
+
+// diverging compares what a fetcher has with this log (KIP-595).
+func (p *Partition) diverging(r FetchRequest) (*EpochEnd, error) {
+	epoch, end := p.log.EpochEnd(r.LastFetchedEpoch)
+	switch {
+	case end < 0:
+		return nil, refuse(errcode.OffsetOutOfRange,
+			"%s knows nothing of leader epoch %d", p.tp, r.LastFetchedEpoch)
+	case epoch < r.LastFetchedEpoch || end < r.Offset:
+		return &EpochEnd{epoch, end}, nil
+	}
+	return nil, nil
+}
+
+// endOf is the offset after the last of whole batches.
+func endOf(batches []byte) int64 {
+	var end int64
+	for len(batches) > 0 {
+		base := int64(binary.BigEndian.Uint64(batches))
+		size := 12 + int(binary.BigEndian.Uint32(batches[8:]))
+		end = base + int64(int32(binary.BigEndian.Uint32(batches[23:]))) + 1
+		batches = batches[size:]
+	}
+	return end
+}
+
+// readError is NOT_LEADER_OR_FOLLOWER if the partition went away meanwhile.
+func (p *Partition) readError(err error) error {
+	if p.closed.Load() {
+		return p.gone()
+	}
+	p.logger.Error("read failed", "partition", p.tp.String(), "error", err)
+	return p.storageError(err)
 }
 
 // Available is the number of bytes that a Fetch from offset could read, batches
 // taken whole, without reading them: what fetch.min.bytes is compared with.
 // Codes as Fetch.
 func (p *Partition) Available(offset int64, isolation Isolation) (int64, error) {
-	return 0, p.notYet()
+	f, upTo, err := p.view(isolation, NoEpoch)
+	if err != nil {
+		return 0, err
+	}
+	if err := p.inRange(offset, &f); err != nil {
+		return 0, err
+	}
+	if offset >= upTo {
+		return 0, nil
+	}
+	n, err := p.log.BytesBetween(offset, upTo)
+	if err != nil {
+		return 0, p.readError(err)
+	}
+	return n, nil
 }
-
-// Watch sends to ready, without blocking, whenever there may be more to read:
-// after an append, when the last stable offset moves, when records are deleted,
-// and when the partition closes. One channel with room for one value may watch
-// any number of partitions. A watch ends with the stop function only.
-//
-// To miss nothing: Watch, then Fetch, then wait.
-func (p *Partition) Watch(ready chan<- struct{}) (stop func()) { return func() {} }

@@ -11,4 +11,18 @@ type ProducerState struct {
 }
 
 // Producers lists the producers that the partition remembers, by id.
-func (p *Partition) Producers() []ProducerState { return nil }
+func (p *Partition) Producers() []ProducerState {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	entries := p.log.Producers().Entries()
+	out := make([]ProducerState, 0, len(entries))
+	for i := range entries {
+		e := &entries[i]
+		out = append(out, ProducerState{
+			ProducerID: e.ProducerID, ProducerEpoch: e.ProducerEpoch,
+			LastSequence: e.LastSequence(), LastTimestamp: e.LastTimestamp,
+			CoordinatorEpoch: e.CoordinatorEpoch, CurrentTxnStartOffset: e.TxnFirstOffset,
+		})
+	}
+	return out
+}
