@@ -115,7 +115,8 @@ func (d Dialect) Clients() string {
 }
 
 // ForKey is the partition of key among n > 0 partitions. ok is false if the
-// dialect lets the client choose any partition for such a key; null is nil.
+// dialect lets the client choose any partition for such a key; null is nil. It
+// panics if d is none of the constants.
 func (d Dialect) ForKey(key []byte, n int) (partition int32, ok bool) {
 	row := &dialects[d]
 	switch row.free {
