@@ -12,7 +12,9 @@
 package cache
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -70,4 +72,19 @@ func Fill(dir string, fill func(dir string) error) error {
 func complete(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, marker))
 	return err == nil
+}
+
+// Fingerprint is 12 hexadecimal digits that change with any file of fsys; in a
+// folder's name they keep what was made of other files apart.
+func Fingerprint(fsys fs.FS) (string, error) {
+	sum := sha256.New()
+	err := fs.WalkDir(fsys, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := fs.ReadFile(fsys, path)
+		fmt.Fprintf(sum, "%s %d\n%s", path, len(b), b)
+		return err
+	})
+	return fmt.Sprintf("%.6x", sum.Sum(nil)), err
 }

@@ -10,7 +10,6 @@ package java
 
 import (
 	"context"
-	"crypto/sha256"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -59,7 +58,7 @@ var install = sync.OnceValues(func() (Installation, error) {
 	if err := cache.Fill(in.Jars, fetch); err != nil {
 		return in, err
 	}
-	id, err := fingerprint()
+	id, err := cache.Fingerprint(sources)
 	if err != nil {
 		return in, err
 	}
@@ -85,21 +84,6 @@ func fetch(dir string) error {
 	defer cancel()
 	return run(exec.CommandContext(ctx, "mvn", "-B", "-q", "-f", file,
 		"dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+dir))
-}
-
-// fingerprint changes with our programs, so that a changed one is compiled
-// into a folder of its own.
-func fingerprint() (string, error) {
-	sum := sha256.New()
-	err := fs.WalkDir(sources, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		b, err := sources.ReadFile(path)
-		fmt.Fprintf(sum, "%s %d\n%s", path, len(b), b)
-		return err
-	})
-	return fmt.Sprintf("%.6x", sum.Sum(nil)), err
 }
 
 func (in Installation) compile(dir string) error {

@@ -44,6 +44,7 @@ func (o Options) properties(id int, dir string, nodes []*Node) map[string]string
 		"share.coordinator.state.topic.min.isr":            "1",
 		"group.initial.rebalance.delay.ms":                 "0",
 		"default.replication.factor":                       replicas,
+		"log.retention.ms":                                 "-1", // records of tests carry old timestamps
 		// A node that was killed is found out after 2 s, not 9.
 		"broker.session.timeout.ms":              "2000",
 		"broker.heartbeat.interval.ms":           "250",

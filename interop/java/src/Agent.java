@@ -81,6 +81,7 @@ public final class Agent {
 
   private static void consume(JsonNode command) {
     Properties properties = settings(command);
+    properties.putIfAbsent("fetch.max.wait.ms", "50"); // at the end nothing more will come
     properties.put("isolation.level",
         command.path("read_committed").asBoolean() ? "read_committed" : "read_uncommitted");
     ByteArrayDeserializer bytes = new ByteArrayDeserializer();

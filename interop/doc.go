@@ -1,0 +1,23 @@
+// Package interop proves Posthaste against real parts: the producer against
+// Apache Kafka, what it wrote against readers that share no code with it, and
+// the embedded broker against clients and tools that were not written for it.
+//
+//	cd interop && go test ./...
+//
+// Everything needed beside Go, Java, Maven, Python and Node is fetched once into
+// the user's cache: see the packages java, python and node. A test whose
+// program is absent is skipped and says so; where CI=true it fails: see package
+// need.
+//
+// # The matrix
+//
+// Each writer writes the records of record.Shapes with each codec (none, gzip,
+// snappy, lz4, zstd) and each acks (0, 1, all), each into a topic of its own,
+// and every reader reads every topic:
+//
+//	              real Kafka      embedded broker
+//	writes        posthaste       posthaste
+//	              franz-go        franz-go, Java, librdkafka, kafka-python, kafkajs
+//	reads         Java, librdkafka, kafka-python, franz-go, kcat
+//	              kafkajs         (kafkajs needs a consumer group)
+package interop

@@ -1,0 +1,16 @@
+package interop
+
+import (
+	"testing"
+
+	"github.com/posthaste-go/posthaste/interop/kafka"
+)
+
+func TestOneNodeOfApacheKafka(t *testing.T) {
+	tg := newTarget(t, kafka.StartNode(t, kafka.Options{}).Bootstrap(), 1, true)
+	t.Run("written by franz-go", func(t *testing.T) { testMatrix(t, tg, franzWriter) })
+	t.Run("written by Java", func(t *testing.T) { testMatrix(t, tg, javaWriter) })
+	t.Run("written by librdkafka", func(t *testing.T) { testMatrix(t, tg, librdkafkaWriter) })
+	t.Run("written by kafka-python", func(t *testing.T) { testMatrix(t, tg, kafkaPythonWriter) })
+	t.Run("written by kafkajs", func(t *testing.T) { testMatrix(t, tg, kafkaJSWriter) })
+}

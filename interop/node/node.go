@@ -1,0 +1,74 @@
+//go:build unix
+
+// Package node drives kafkajs, Kafka's client for Node.js. It reads only as a
+// member of a consumer group, and knows the codecs none, gzip and snappy: those
+// for lz4 and zstd are native code that has to be built.
+package node
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/posthaste-go/posthaste/interop/agent"
+	"github.com/posthaste-go/posthaste/interop/cache"
+	"github.com/posthaste-go/posthaste/interop/need"
+)
+
+//go:embed src
+var sources embed.FS
+
+// KafkaJS is kafkajs, one for the whole test binary. Without node or npm it
+// ends t as need.Missing does.
+func KafkaJS(t testing.TB) *agent.Agent {
+	t.Helper()
+	need.Programs(t, "node", "npm")
+	if _, err := install(); err != nil {
+		need.Missing(t, "kafkajs", err)
+	}
+	a, err := start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+var start = sync.OnceValues(func() (*agent.Agent, error) {
+	dir, err := install()
+	if err != nil {
+		return nil, err
+	}
+	return agent.Start("kafkajs", exec.Command("node", filepath.Join(dir, "agent.js")))
+})
+
+var install = sync.OnceValues(func() (string, error) {
+	src, err := fs.Sub(sources, "src")
+	if err != nil {
+		return "", err
+	}
+	id, err := cache.Fingerprint(src)
+	if err != nil {
+		return "", err
+	}
+	base, err := cache.Dir("POSTHASTE_NODE_DIR", "node")
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(base, id)
+	return dir, cache.Fill(dir, func(dir string) error {
+		if err := os.CopyFS(dir, src); err != nil {
+			return err
+		}
+		npm := exec.Command("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts",
+			"--no-package-lock", "--prefix", dir)
+		if out, err := npm.CombinedOutput(); err != nil {
+			return fmt.Errorf("npm install: %w\n%s", err, out)
+		}
+		return nil
+	})
+})

@@ -1,0 +1,115 @@
+//go:build unix
+
+// Package python drives two clients of Python programs: librdkafka, which most
+// languages' clients wrap, through confluent-kafka; and kafka-python, which
+// shares no code with any other client. Both live in a virtual environment in
+// the cache, with the versions of requirements.txt.
+package python
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/posthaste-go/posthaste/interop/agent"
+	"github.com/posthaste-go/posthaste/interop/cache"
+	"github.com/posthaste-go/posthaste/interop/need"
+)
+
+//go:embed src
+var programs embed.FS
+
+//go:embed requirements.txt
+var requirements embed.FS
+
+// Librdkafka is the client of confluent-kafka, one for the whole test binary.
+// Its settings are librdkafka's. Without Python it ends t as need.Missing does.
+func Librdkafka(t testing.TB) *agent.Agent {
+	t.Helper()
+	return started(t, startLibrdkafka)
+}
+
+// KafkaPython is the client of kafka-python, one for the whole test binary. Its
+// settings are written as Java's and translated.
+func KafkaPython(t testing.TB) *agent.Agent {
+	t.Helper()
+	return started(t, startKafkaPython)
+}
+
+var (
+	startLibrdkafka  = sync.OnceValues(func() (*agent.Agent, error) { return start("librdkafka") })
+	startKafkaPython = sync.OnceValues(func() (*agent.Agent, error) { return start("kafkapython") })
+)
+
+func started(t testing.TB, start func() (*agent.Agent, error)) *agent.Agent {
+	t.Helper()
+	need.Programs(t, "python3")
+	if _, err := install(); err != nil {
+		need.Missing(t, "Python packages", err)
+	}
+	a, err := start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func start(program string) (*agent.Agent, error) {
+	in, err := install()
+	if err != nil {
+		return nil, err
+	}
+	interpreter := filepath.Join(in.venv, "bin", "python")
+	return agent.Start(program, exec.Command(interpreter, filepath.Join(in.src, program+".py")))
+}
+
+type installation struct {
+	venv string // the virtual environment
+	src  string // folder of our programs
+}
+
+var install = sync.OnceValues(func() (in installation, err error) {
+	dir, err := cache.Dir("POSTHASTE_PYTHON_DIR", "python")
+	if err != nil {
+		return in, err
+	}
+	packages, err := cache.Fingerprint(requirements)
+	if err != nil {
+		return in, err
+	}
+	in.venv = filepath.Join(dir, "venv-"+packages)
+	if err := cache.Fill(in.venv, makeEnvironment); err != nil {
+		return in, err
+	}
+	src, err := fs.Sub(programs, "src")
+	if err != nil {
+		return in, err
+	}
+	id, err := cache.Fingerprint(src)
+	if err != nil {
+		return in, err
+	}
+	in.src = filepath.Join(dir, "src-"+id)
+	return in, cache.Fill(in.src, func(dir string) error { return os.CopyFS(dir, src) })
+})
+
+func makeEnvironment(dir string) error {
+	if err := os.CopyFS(dir, requirements); err != nil {
+		return err
+	}
+	for _, args := range [][]string{
+		{"python3", "-m", "venv", dir},
+		{filepath.Join(dir, "bin", "pip"), "install", "--quiet", "--disable-pip-version-check",
+			"-r", filepath.Join(dir, "requirements.txt")},
+	} {
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			return fmt.Errorf("%q: %w\n%s", args, err, out)
+		}
+	}
+	return nil
+}
