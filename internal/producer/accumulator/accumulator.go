@@ -20,7 +20,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -291,6 +290,7 @@ func (a *Accumulator) stepLocked(p *Partition, sticky bool, r *Record, spare *[]
 	p.open = batch.New(p.ID, p.topic.Name, p.Index, buf, timestamp)
 	p.open.Created = now
 	p.queued.Add(1)
+	p.opened++
 	s.receipt, s.appended = a.appendLocked(p, p.open, r, sticky)
 	if !s.appended {
 		panic("accumulator: a record does not fit the buffer that was made for it")
@@ -361,6 +361,9 @@ func (a *Accumulator) Release(b *batch.Batch) {
 	}
 }
 
+// Memory reports the state of buffer.memory.
+func (a *Accumulator) Memory() bufferpool.Stats { return a.pool.Stats() }
+
 // Close refuses appends from now on. When it returns no Append is under way
 // that could still add a record.
 func (a *Accumulator) Close() {
@@ -371,5 +374,3 @@ func (a *Accumulator) Close() {
 		p.mu.Unlock()
 	}
 }
-
-func random(n int) int { return rand.IntN(n) }

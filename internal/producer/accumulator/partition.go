@@ -3,7 +3,6 @@ package accumulator
 import (
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/posthaste-go/posthaste/internal/producer/batch"
 )
@@ -36,6 +35,7 @@ type Partition struct {
 	closed      []*batch.Batch // oldest first
 	watch       watch
 	hint        int // capacity to start the next batch with
+	opened      int64
 	stickyBytes int // put here since this became the topic's sticky partition
 
 	_ [64]byte // keeps neighbours' locks off this cache line
@@ -66,25 +66,14 @@ func (p *Partition) noticeLocked(event watch) bool {
 	return true
 }
 
-// Work is what a partition holds for the sender.
-type Work struct {
-	Ready     bool      // the first closed batch can be taken
-	Open      bool      // there is an open batch
-	Sealing   bool      // the first closed batch is being compressed
-	OpenSince time.Time // of the open batch
-	Oldest    time.Time // when the oldest batch was opened; zero if there is none
-}
-
-// Empty reports whether there is nothing to take, now or later.
-func (w Work) Empty() bool { return !w.Ready && !w.Open && !w.Sealing }
-
 // Look reports what partition id holds. If that is not ready the partition
 // gives notice when it changes.
-func (a *Accumulator) Look(id batch.PartitionID) Work {
+func (a *Accumulator) Look(id batch.PartitionID) batch.Work {
 	p := (*a.partitions.Load())[id]
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var w Work
+	var w batch.Work
+	w.Opened = p.opened
 	if p.open != nil {
 		w.Open, w.OpenSince, w.Oldest = true, p.open.Created, p.open.Created
 	}

@@ -2,6 +2,7 @@ package accumulator
 
 import (
 	"errors"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,7 @@ var ErrNoPartition = errors.New("no such partition")
 type Topic struct {
 	Name  string
 	owner *Accumulator
+	all   []*Partition // every partition it ever had; guarded by owner.mu
 
 	view   atomic.Pointer[view]
 	sticky atomic.Int32 // index of the sticky partition
@@ -26,14 +28,14 @@ type Topic struct {
 // one view to the next.
 type view struct {
 	partitions []*Partition
-	leaders    []int32 // node that leads each partition, -1 if none
-	available  []int32 // partitions with a leader, ascending
-	preferred  []int32 // what the sticky choice draws from
+	leaders    []int32          // node that leads each partition, -1 if none
+	available  []int32          // partitions with a leader, ascending
+	loads      []loadtable.Load // what the sticky choice knows, queues left out
 }
 
 // weighted is the adaptive choice's table, made anew at most once a tick.
 type weighted struct {
-	table *loadtable.Table
+	table loadtable.Table
 	made  time.Time
 }
 
@@ -71,20 +73,19 @@ type Leaders struct {
 func (a *Accumulator) SetPartitions(t *Topic, l Leaders) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	old := t.view.Load()
-	v := &view{partitions: old.partitions, leaders: l.Nodes}
-	if len(l.Nodes) > len(old.partitions) {
-		v.partitions = append([]*Partition(nil), old.partitions...)
+	if len(l.Nodes) > len(t.all) {
 		all := append([]*Partition(nil), *a.partitions.Load()...)
-		for i := len(old.partitions); i < len(l.Nodes); i++ {
+		t.all = append([]*Partition(nil), t.all...)
+		for i := len(t.all); i < len(l.Nodes); i++ {
 			p := &Partition{ID: batch.PartitionID(len(all)), Index: int32(i), topic: t}
 			p.watch = watchAny
 			all = append(all, p)
-			v.partitions = append(v.partitions, p)
+			t.all = append(t.all, p)
 		}
 		a.partitions.Store(&all)
 	}
-	v.available, v.preferred = choices(l)
+	v := &view{partitions: t.all, leaders: l.Nodes}
+	v.available, v.loads = choices(l)
 	t.table.Store(nil)
 	t.view.Store(v)
 	if s := t.sticky.Load(); s < 0 || int(s) >= len(l.Nodes) || l.Nodes[s] < 0 {
@@ -92,31 +93,39 @@ func (a *Accumulator) SetPartitions(t *Topic, l Leaders) {
 	}
 }
 
-// choices lists the partitions that have a leader, and those of them that the
-// sticky choice should draw from.
-func choices(l Leaders) (available, preferred []int32) {
-	var near, free []int32
+// choices lists the partitions that have a leader, and what the sticky choice
+// draws from.
+func choices(l Leaders) (available []int32, loads []loadtable.Load) {
+	loads = make([]loadtable.Load, len(l.Nodes))
 	for i, node := range l.Nodes {
-		if node < 0 {
-			continue
+		loads[i] = loadtable.Load{
+			Partition: int32(i), Leader: node >= 0, Slow: l.Blocked[node], InRack: l.Near[node],
 		}
-		available = append(available, int32(i))
-		if l.Blocked[node] {
-			continue
-		}
-		free = append(free, int32(i))
-		if l.Near[node] {
-			near = append(near, int32(i))
+		if node >= 0 {
+			available = append(available, int32(i))
 		}
 	}
-	switch {
-	case len(near) > 0:
-		return available, near
-	case len(free) > 0:
-		return available, free
-	}
-	return available, available
+	return available, loads
 }
+
+// Forget drops what is known of a topic that was not used for long. Records
+// sent to it wait until it is known again.
+func (a *Accumulator) Forget(name string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if t := a.topics[name]; t != nil {
+		t.view.Store(&view{})
+	}
+}
+
+// Describe is the topic and index of a partition.
+func (a *Accumulator) Describe(id batch.PartitionID) (topic string, index int32) {
+	p := (*a.partitions.Load())[id]
+	return p.topic.Name, p.Index
+}
+
+// Compresses reports whether batches are compressed.
+func (a *Accumulator) Compresses() bool { return a.settings.Compressor != nil }
 
 // ID is the identity of partition index.
 func (t *Topic) ID(index int32) (batch.PartitionID, bool) {
@@ -180,24 +189,21 @@ func (t *Topic) leave(p *Partition, clock Clock) {
 // choose draws the next sticky partition: uniformly, or with the adaptive
 // choice the likelier the fewer batches wait there.
 func (t *Topic) choose(v *view, now time.Time) int32 {
-	from := v.preferred
-	if len(from) == 0 { // no leader anywhere: any will do
-		if len(v.partitions) == 0 {
-			return -1
-		}
-		return int32(random(len(v.partitions)))
-	}
-	if !t.owner.settings.Adaptive || len(from) == 1 {
-		return from[random(len(from))]
+	if len(v.loads) == 0 {
+		return -1
 	}
 	w := t.table.Load()
-	if w == nil || now.Sub(w.made) > tableLife {
-		queues := make([]int32, len(from))
-		for i, index := range from {
-			queues[i] = v.partitions[index].queued.Load()
+	if w == nil || t.owner.settings.Adaptive && now.Sub(w.made) > tableLife {
+		w = &weighted{made: now}
+		loads := v.loads
+		if t.owner.settings.Adaptive {
+			loads = append([]loadtable.Load(nil), loads...)
+			for i := range loads {
+				loads[i].Queued = int(v.partitions[i].queued.Load())
+			}
 		}
-		w = &weighted{table: loadtable.New(from, queues), made: now}
+		w.table.Build(loads)
 		t.table.Store(w)
 	}
-	return w.table.Choose(uint32(random(1 << 31)))
+	return w.table.Choose(rand.Uint32())
 }

@@ -48,8 +48,10 @@ type Batch struct {
 	Outcome   *Outcome
 	Entries   []Entry // in append order
 	Created   time.Time
-	Charge    int  // bytes of buffer.memory to give back; 0 for the parts of a split
-	Final     bool // no split any more: this is a part, or a single record
+	Charge    int // bytes of buffer.memory to give back; 0 for the parts of a split
+
+	// MorePartsFollow marks a part of a split batch that is not the last.
+	MorePartsFollow bool
 
 	buf      []byte // FrontRoom, header, records
 	state    atomic.Uint32
@@ -68,17 +70,20 @@ type Batch struct {
 	FirstSent     time.Time
 	LastFailure   Failure // the last retriable one, for the timeline
 	MaybeWritten  bool    // an attempt's answer is not known
-	Acked         bool    // answered; waits for the batches before it
-	Flushes       []*Flush
+	Order         int64   // place among its partition's batches
+	Settled       bool    // the outcome is known; it waits for the batches before it
+	Verdict       *Failure
+	Offset        int64 // of the first record, if Verdict is nil
+	AppendTime    int64
+	Lent          bool  // a connection has the bytes
 	LeaderEpoch   int32 // of the last attempt, -1 before
 	transactional bool
 	sealed        bool
 }
 
-// Flush counts the batches that a flush still waits for.
+// Flush is one flush under way.
 type Flush struct {
-	Remaining int
-	Done      chan struct{}
+	Done chan struct{} // closed when it is complete
 }
 
 // New opens a batch in buf, whose capacity bounds it. baseTime is the first
@@ -186,6 +191,13 @@ func (b *Batch) Compress(c *compression.Compressor, scratch []byte) ([]byte, err
 	}
 	b.Move(EventSeal)
 	return scratch, nil
+}
+
+// Uncompressed makes a closed batch Ready as it is.
+func (b *Batch) Uncompressed() {
+	if b.State() == Closed {
+		b.Move(EventSeal)
+	}
 }
 
 // Identify gives the batch the producer id, epoch and first sequence under

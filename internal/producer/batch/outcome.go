@@ -23,7 +23,9 @@ type Outcome struct {
 	baseOffset int64
 	appendTime int64 // the broker's append time in milliseconds, or -1
 	failure    *Failure
-	parts      []part // a batch that was split: where each part's records went
+	parts      []part   // a batch that was split: where each part's records went
+	open       int      // parts without an outcome; touched by whoever publishes theirs
+	whole      *Outcome // of the batch that this one is a part of
 
 	resolved atomic.Bool
 	mu       sync.Mutex
@@ -123,6 +125,11 @@ func (o *Outcome) publish() {
 	o.mu.Unlock()
 	if done != nil {
 		close(done)
+	}
+	if o.whole != nil {
+		if o.whole.open--; o.whole.open == 0 {
+			o.whole.publish()
+		}
 	}
 }
 

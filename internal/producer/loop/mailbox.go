@@ -1,0 +1,93 @@
+package loop
+
+import (
+	"sync"
+
+	"github.com/posthaste-go/posthaste/internal/producer/batch"
+	"github.com/posthaste-go/posthaste/internal/producer/sender"
+)
+
+// mailbox is how everybody reaches the loop. Posting never blocks.
+//
+// Locks: mu is a leaf and guards everything below it.
+type mailbox struct {
+	wake chan struct{} // holds one token while there is mail
+
+	mu      sync.Mutex
+	notices []batch.PartitionID
+	events  []sender.Event
+	starved bool
+	stopped bool
+}
+
+// mail is what one Take found. Its slices are valid until the next.
+type mail struct {
+	events []sender.Event
+	spare  []batch.PartitionID
+}
+
+func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1)} }
+
+func (m *mailbox) post(ev sender.Event) {
+	m.mu.Lock()
+	m.events = append(m.events, ev)
+	m.mu.Unlock()
+	m.ring()
+}
+
+// Partition implements accumulator.Notices.
+func (m *mailbox) Partition(id batch.PartitionID) {
+	m.mu.Lock()
+	m.notices = append(m.notices, id)
+	first := len(m.notices) == 1
+	m.mu.Unlock()
+	if first {
+		m.ring()
+	}
+}
+
+// Starved implements accumulator.Notices.
+func (m *mailbox) Starved() {
+	m.mu.Lock()
+	was := m.starved
+	m.starved = true
+	m.mu.Unlock()
+	if !was {
+		m.ring()
+	}
+}
+
+func (m *mailbox) stop() {
+	m.mu.Lock()
+	m.stopped = true
+	m.mu.Unlock()
+	m.ring()
+}
+
+func (m *mailbox) ring() {
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take empties the mailbox into into. Notices come first: whoever flushes has
+// posted the notices of the records before.
+func (m *mailbox) take(into *mail) (events []sender.Event, stopped bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	events = into.events[:0]
+	if len(m.notices) > 0 {
+		events = append(events, sender.Noticed(m.notices))
+		m.notices, into.spare = into.spare[:0], m.notices
+	}
+	events = append(events, m.events...)
+	clear(m.events)
+	m.events = m.events[:0]
+	if m.starved {
+		events = append(events, sender.Starved{})
+		m.starved = false
+	}
+	into.events = events
+	return events, m.stopped
+}

@@ -1,0 +1,339 @@
+package sender
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/posthaste-go/posthaste/internal/errcode"
+	"github.com/posthaste-go/posthaste/internal/producer/batch"
+	"github.com/posthaste-go/posthaste/internal/producer/producerid"
+)
+
+// connState is where a node's connection stands.
+type connState uint8
+
+const (
+	disconnected connState = iota // not wanted, or waiting for its backoff
+	dialing                       // being made and authenticated
+	connected
+	closing // hung up on; ConnDown is to come
+)
+
+// ErrRequestTimeout is the cause of a connection that was closed because an
+// answer did not come within request.timeout.ms.
+var ErrRequestTimeout = errors.New("no answer within request.timeout.ms")
+
+// node is one broker, or one address of the bootstrap list (negative id).
+type node struct {
+	id         int32
+	addr       string
+	state      connState
+	conn       ConnID
+	inFlight   []*Request // oldest first
+	control    int        // metadata and other requests out
+	controlAt  time.Time  // when the last of those was sent
+	ready      []*partition
+	readySince time.Time // since when something waits for it
+	sentAt     time.Time // when it was last given something
+	failures   int       // connections in a row that failed or broke
+	retryAt    time.Time // backoff: no connection before
+	throttled  time.Time // quota: no request before
+	lastUsed   time.Time
+	hasAlarm   bool // a request alarm is set
+	waking     bool // a reconnect alarm is set
+	watched    bool // an availability alarm is set
+	blocked    bool // partitioner.availability.timeout.ms has passed
+	cause      error
+}
+
+func (c *Core) nodeOf(r *Request) *node {
+	for _, e := range r.Entries {
+		if n := c.nodes[e.partition.flying]; n != nil && n.holds(r) {
+			return n
+		}
+	}
+	for _, n := range c.nodes {
+		if n.holds(r) {
+			return n
+		}
+	}
+	return nil
+}
+
+func (n *node) holds(r *Request) bool {
+	for _, have := range n.inFlight {
+		if have == r {
+			return true
+		}
+	}
+	return false
+}
+
+func (n *node) removeInFlight(r *Request) {
+	for i, have := range n.inFlight {
+		if have == r {
+			n.inFlight = append(n.inFlight[:i], n.inFlight[i+1:]...)
+			return
+		}
+	}
+}
+
+// hasRoom reports whether n can take a produce request now.
+func (c *Core) hasRoom(n *node) bool {
+	return n.state == connected && len(n.inFlight) < c.settings.MaxInFlight &&
+		!c.now.Before(n.throttled)
+}
+
+// connect makes a connection unless there is one, or its backoff lasts.
+func (c *Core) connect(n *node) {
+	if n.state != disconnected {
+		return
+	}
+	if c.now.Before(n.retryAt) {
+		if n.waking {
+			return
+		}
+		n.waking = true
+		c.alarms.set(alarm{at: n.retryAt, kind: reconnect, n: n})
+		return
+	}
+	c.nextConn++
+	n.state, n.conn = dialing, c.nextConn
+	c.conns[n.conn] = n
+	c.do(Effect{Do: Dial, Conn: n.conn, Node: n.id, Addr: n.addr})
+}
+
+// hangUp gives a connection up. What is in flight is dealt with at ConnDown,
+// when nobody touches its bytes any more.
+func (c *Core) hangUp(n *node, cause error) {
+	if n.state != connected && n.state != dialing {
+		return
+	}
+	n.state, n.cause = closing, cause
+	c.do(Effect{Do: HangUp, Conn: n.conn, Node: n.id})
+}
+
+func (c *Core) connUp(ev *ConnUp) {
+	n := c.conns[ev.Conn]
+	if n == nil || n.state != dialing {
+		return
+	}
+	n.state, n.lastUsed = connected, c.now
+	c.metaFail = time.Time{}
+	if c.settings.Idempotent && !ev.Idempotent {
+		c.die(batch.Failure{Code: errcode.UnsupportedVersion, Err: errors.New("broker " + n.addr +
+			" is older than Kafka 0.11 and knows no idempotence: set enable.idempotence=false")})
+	}
+	c.idleAlarm(n)
+	if c.identityWait {
+		c.askProducerID()
+	}
+}
+
+func (c *Core) connDown(ev *ConnDown) {
+	n := c.conns[ev.Conn]
+	if n == nil {
+		return
+	}
+	delete(c.conns, ev.Conn)
+	err := ev.Err
+	if n.cause != nil {
+		err = n.cause
+	}
+	wasIdle := n.cause == errIdle
+	n.state, n.cause, n.control = disconnected, nil, 0
+	if !wasIdle {
+		c.counters.ConnectionsLost++
+		n.retryAt = c.now.Add(c.settings.Reconnect.Delay(n.failures))
+		n.failures++
+		c.refresh.Stale()
+	}
+	c.controlLost(ev.Conn)
+	if wasIdle {
+		err = nil
+	}
+	c.do(Effect{Do: Gone, Conn: ev.Conn, Node: n.id, Addr: n.addr, Err: err, Fatal: ev.Fatal})
+	if ev.Fatal && !c.anyConnected() {
+		defer c.failWaiting(batch.Failure{Err: err})
+	}
+	lost := n.inFlight
+	n.inFlight = nil
+	for _, r := range lost {
+		for i := range r.Entries {
+			c.lostEntry(&r.Entries[i], r.Written, err)
+		}
+	}
+	for _, r := range lost {
+		for i := range r.Entries {
+			c.evaluate(r.Entries[i].partition)
+		}
+		c.freeRequest(r)
+	}
+	if len(n.ready) > 0 {
+		c.connect(n)
+	}
+	c.noteFailure()
+	c.forgetNode(n)
+}
+
+// controlLost notes that requests which are not produce requests went down with
+// their connection.
+func (c *Core) controlLost(conn ConnID) {
+	if c.refresh.Pending() && c.metaConn == conn {
+		c.refresh.Failed()
+	}
+	if c.identity.State() == producerid.Requesting && c.identityConn == conn {
+		c.identityRefused()
+	}
+}
+
+func (c *Core) anyConnected() bool {
+	for _, n := range c.nodes {
+		if n.state == connected {
+			return true
+		}
+	}
+	return false
+}
+
+// lostEntry is what becomes of a batch whose connection is gone.
+func (c *Core) lostEntry(e *Entry, written bool, err error) {
+	p, b := e.partition, e.Batch
+	p.inFlight--
+	b.Lent = false
+	switch {
+	case b.Settled:
+		c.takeBack(b)
+	case !written: // never left: as if it had not been tried
+		b.Attempts--
+		c.putBack(p, b)
+		b.LastFailure = batch.Failure{Code: errcode.NetworkException, Err: err}
+		b.RetryAt = c.now
+	case c.mayRetry(b):
+		c.retryLater(p, b, errcode.NetworkException, err)
+	default:
+		c.giveUp(p, b, batch.Failure{
+			Code: errcode.NetworkException, Err: err, MaybeWritten: true,
+		})
+	}
+	c.settle(p)
+}
+
+// throttle holds requests to n back as its quota asks (KIP-219).
+func (c *Core) throttle(n *node, d time.Duration) {
+	c.counters.ThrottleMillis += uint64(d.Milliseconds())
+	n.throttled = c.now.Add(d)
+	c.alarms.set(alarm{at: n.throttled, kind: wake, n: n})
+}
+
+// noteAvailability tells the adaptive choice of nodes that do not take what is
+// ready for them. Source: RecordAccumulator.updateNodeLatencyStats.
+func (c *Core) noteAvailability(n *node) {
+	limit := c.settings.AvailabilityTimeout
+	if limit <= 0 {
+		return
+	}
+	stuck := len(n.ready) > 0 && c.now.Sub(n.readySince) > limit
+	switch {
+	case stuck && !n.blocked:
+		n.blocked = true
+		c.do(Effect{Do: BlockNode, Node: n.id})
+	case !stuck && n.blocked && len(n.ready) == 0:
+		n.blocked = false
+		c.do(Effect{Do: UnblockNode, Node: n.id})
+	case len(n.ready) > 0 && !n.blocked && !n.watched:
+		n.watched = true
+		c.alarms.set(alarm{at: n.readySince.Add(limit + 1), kind: available, n: n})
+	}
+}
+
+// anyNode is a connected node for a metadata or other request: the one with the
+// least under way. If there is none, some are dialled, and nil is returned.
+func (c *Core) anyNode() *node {
+	var best *node
+	for _, n := range c.sorted() {
+		if n.state != connected || c.now.Before(n.throttled) {
+			continue
+		}
+		if best == nil || n.load() < best.load() {
+			best = n
+		}
+	}
+	if best == nil {
+		c.dialSome()
+	}
+	return best
+}
+
+func (n *node) load() int { return len(n.inFlight) + n.control }
+
+// dialSome makes sure that some connection is being made: to the node that may
+// be tried first.
+func (c *Core) dialSome() {
+	var best *node
+	for _, n := range c.sorted() {
+		if n.state == dialing {
+			return
+		}
+		if n.state == disconnected && (best == nil || n.retryAt.Before(best.retryAt)) {
+			best = n
+		}
+	}
+	if best != nil {
+		c.connect(best)
+	}
+}
+
+// forgetNode drops a node that is not part of the cluster any more.
+func (c *Core) forgetNode(n *node) {
+	if _, member := c.snapshot.Brokers[n.id]; member || c.nodes[n.id] != n {
+		return
+	}
+	if n.id >= 0 || len(c.snapshot.Brokers) > 0 {
+		c.removeNode(n)
+	}
+}
+
+func (c *Core) addNode(n *node) {
+	c.nodes[n.id] = n
+	c.order = nil
+}
+
+func (c *Core) removeNode(n *node) {
+	for _, p := range n.ready {
+		if p.listed == n {
+			p.listed = nil
+		}
+	}
+	n.ready = nil
+	delete(c.nodes, n.id)
+	c.order = nil
+}
+
+// sorted is the nodes by id, so that equal events have equal effects.
+func (c *Core) sorted() []*node {
+	if c.order == nil {
+		c.order = make([]*node, 0, len(c.nodes))
+		for _, n := range c.nodes {
+			c.order = append(c.order, n)
+		}
+		slices.SortFunc(c.order, func(a, b *node) int { return int(a.id) - int(b.id) })
+	}
+	return c.order
+}
+
+// bootstrap makes nodes of the bootstrap list.
+func (c *Core) bootstrap() {
+	for i, addr := range c.settings.Bootstrap {
+		id := int32(-1 - i)
+		if c.nodes[id] == nil {
+			c.addNode(&node{id: id, addr: addr})
+		}
+	}
+}
+
+var (
+	errIdle  = errors.New("idle for connections.max.idle.ms")
+	errMoved = errors.New("the broker's address has changed")
+)

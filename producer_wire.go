@@ -1,0 +1,169 @@
+package posthaste
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/posthaste-go/posthaste/internal/backoff"
+	"github.com/posthaste-go/posthaste/internal/clock"
+	"github.com/posthaste-go/posthaste/internal/compression"
+	"github.com/posthaste-go/posthaste/internal/errcode"
+	"github.com/posthaste-go/posthaste/internal/producer/accumulator"
+	"github.com/posthaste-go/posthaste/internal/producer/batch"
+	"github.com/posthaste-go/posthaste/internal/producer/bufferpool"
+	"github.com/posthaste-go/posthaste/internal/producer/conn"
+	"github.com/posthaste-go/posthaste/internal/producer/loop"
+	"github.com/posthaste-go/posthaste/internal/producer/sender"
+)
+
+// wire makes the parts of a producer from its settings.
+func (p *Producer) wire() error {
+	s := &p.settings
+	compressor, err := compressorOf(s)
+	if err != nil {
+		return err
+	}
+	connection, err := p.connection()
+	if err != nil {
+		return err
+	}
+	p.clock = clock.NewCoarse()
+	pool := bufferpool.New(s.bufferMemory, s.batchSize+batch.Overhead)
+	rack := ""
+	if s.rackAware {
+		rack = s.clientRack
+	}
+	p.loop = loop.New(loop.Settings{
+		Sender: senderSettings(s), Conn: connection, Complete: p.complete,
+		Fatal: func(f *batch.Failure) { p.goDown(p.fatal(f)) },
+		Rack:  rack, Logger: s.logger,
+		Accumulator: func(n accumulator.Notices) *accumulator.Accumulator {
+			return accumulator.New(accumulator.Settings{
+				BatchSize: s.batchSize, Compressor: compressor, Adaptive: s.adaptive,
+				Logger: s.logger,
+			}, p.clock, pool, n)
+		},
+	})
+	p.acc = p.loop.Accumulator
+	return nil
+}
+
+func compressorOf(s *settings) (*compression.Compressor, error) {
+	codec, err := compression.Parse(string(s.compression))
+	if err != nil || codec == compression.None {
+		return nil, err
+	}
+	return compression.New(codec, s.compressionLevel)
+}
+
+func senderSettings(s *settings) sender.Settings {
+	out := sender.Settings{
+		Acks: s.acks, Idempotent: s.idempotence, MaxInFlight: s.maxInFlight,
+		MaxRequestSize: s.maxRequestSize, Linger: s.linger,
+		DeliveryTimeout: s.deliveryTimeout, RequestTimeout: s.requestTimeout,
+		Retries: s.retries,
+		Backoff: backoff.Policy{
+			Initial: s.retryBackoff, Max: s.retryBackoffMax, Jitter: backoff.Jitter,
+		},
+		Reconnect: backoff.Policy{
+			Initial: s.reconnectBackoff, Max: s.reconnectBackoffMax, Jitter: backoff.Jitter,
+		},
+		MaxIdle:        s.connectionsMaxIdle,
+		MetadataMaxAge: s.metadataMaxAge, MetadataMaxIdle: s.metadataMaxIdle,
+		Bootstrap: s.bootstrapServers,
+	}
+	if s.rebootstrap {
+		out.Rebootstrap = s.rebootstrapTrigger
+	}
+	if s.adaptive {
+		out.AvailabilityTimeout = s.availabilityTimeout
+	}
+	return out
+}
+
+// connection is what all connections have in common.
+func (p *Producer) connection() (conn.Settings, error) {
+	s := &p.settings
+	out := conn.Settings{
+		ClientID: s.clientID, TransactionalID: s.transactionalID, Window: s.maxInFlight,
+		SetupTimeout: s.connectionSetupTimeoutMax, Dial: s.dial,
+	}
+	if out.Dial == nil {
+		out.Dial = dialTCP(s.sendBuffer, s.receiveBuffer)
+	}
+	return out, p.secure(&out)
+}
+
+// dialTCP is the default dialer. Names are looked up at each dial, so that a
+// broker whose address changed is found, and all of its addresses are tried.
+func dialTCP(sendBuffer, receiveBuffer int) DialFunc {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		var d net.Dialer
+		nc, err := d.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		tcp, ok := nc.(*net.TCPConn)
+		if !ok {
+			return nc, nil
+		}
+		if sendBuffer > 0 {
+			err = tcp.SetWriteBuffer(sendBuffer)
+		}
+		if err == nil && receiveBuffer > 0 {
+			err = tcp.SetReadBuffer(receiveBuffer)
+		}
+		if err != nil {
+			nc.Close()
+			return nil, fmt.Errorf("set socket buffers: %w", err)
+		}
+		return nc, nil
+	}
+}
+
+// fatal is the error of every Send after the producer has failed for good.
+func (p *Producer) fatal(f *batch.Failure) error {
+	cause := f.Err
+	if cause == nil {
+		cause = KafkaError(f.Code)
+	}
+	is := ErrFatal
+	if f.Code == errcode.ProducerFenced {
+		is = ErrFenced
+	}
+	return &failure{is: is, cause: cause, text: fmt.Sprintf(
+		"producer has failed for good: %v: close it and start a new one", cause)}
+}
+
+// complete runs the callbacks of a resolved batch, and tells interceptors.
+func (p *Producer) complete(b *batch.Batch) {
+	for i := range b.Entries {
+		e := &b.Entries[i]
+		d := Delivery{
+			outcome: b.Outcome, index: e.Index, timestamp: e.Timestamp,
+			keySize: e.KeySize, valueSize: e.ValueSize,
+		}
+		offset, appendTime, f := b.Outcome.Of(e.Index)
+		md := d.metadata(offset, appendTime)
+		var err error
+		if f != nil {
+			err = deliveryError(b.Outcome, e.Index, f)
+		}
+		if p.chain != nil {
+			p.chain.onAcknowledgement(Acknowledgement{Metadata: md, Headers: e.Headers, Err: err})
+		}
+		if done, ok := e.Callback.(Callback); ok && done != nil {
+			p.call(done, md, err)
+		}
+	}
+}
+
+// call runs a callback; its panic harms nobody else.
+func (p *Producer) call(done Callback, md RecordMetadata, err error) {
+	panicked := guard(func() error { done(md, err); return nil })
+	if panicked != nil {
+		p.settings.logger.Error("callback failed", "topic", md.Topic, "partition", md.Partition,
+			"offset", md.Offset, "error", panicked)
+	}
+}
