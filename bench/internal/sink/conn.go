@@ -16,6 +16,10 @@ import (
 // implemented here. Produce is in produce.go, the others in control.go.
 var versions = []kmsg.ApiVersionsResponseApiKey{
 	{ApiKey: int16(kmsg.Produce), MinVersion: 3, MaxVersion: 13},
+	// Not served: librdkafka takes these for the signs that a broker knows record
+	// batches of format v2, zstd and lz4, and sends neither without.
+	{ApiKey: int16(kmsg.Fetch), MinVersion: 4, MaxVersion: 11},
+	{ApiKey: int16(kmsg.FindCoordinator), MinVersion: 0, MaxVersion: 2},
 	{ApiKey: int16(kmsg.ListOffsets), MinVersion: 1, MaxVersion: 10},
 	{ApiKey: int16(kmsg.Metadata), MinVersion: 0, MaxVersion: 13},
 	{ApiKey: int16(kmsg.ApiVersions), MinVersion: 0, MaxVersion: 4},

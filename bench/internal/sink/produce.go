@@ -2,7 +2,6 @@ package sink
 
 import (
 	"encoding/binary"
-
 )
 
 const (
@@ -173,4 +172,3 @@ func (c *conn) appendLength(n int, flexible bool) {
 	}
 	c.out = binary.BigEndian.AppendUint32(c.out, uint32(n))
 }
-
