@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/posthaste-go/posthaste/cmd/posthaste/internal/jsontext"
 )
 
 // csvReader reads rows of RFC 4180 behind a header row. The value is a JSON
@@ -63,7 +65,7 @@ func (c *csvReader) header() error {
 	seen := map[string]int{}
 	for i, f := range c.fields {
 		names[i] = string(f.text)
-		label := appendJSONString([]byte{','}, f.text)
+		label := jsontext.AppendString([]byte{','}, f.text)
 		if i == 0 {
 			label[0] = '{'
 		}
@@ -148,10 +150,10 @@ func (c *csvReader) object() []byte {
 		switch {
 		case c.isNull(f):
 			v = append(v, "null"...)
-		case !c.strings && !f.quoted && isJSONNumber(f.text):
+		case !c.strings && !f.quoted && jsontext.IsNumber(f.text):
 			v = append(v, f.text...)
 		default:
-			v = appendJSONString(v, f.text)
+			v = jsontext.AppendString(v, f.text)
 		}
 	}
 	c.value = append(v, '}')

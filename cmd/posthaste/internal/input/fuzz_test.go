@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"unicode/utf8"
+
+	"github.com/posthaste-go/posthaste/cmd/posthaste/internal/jsontext"
 )
 
 // drain reads r to its end and checks what holds for any bytes: it ends, lines
@@ -151,52 +153,10 @@ func asObject(t *testing.T, names, fields []string) []byte {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = append(appendJSONString(out, []byte(names[i])), ':')
-		out = appendJSONString(out, []byte(f))
+		out = append(jsontext.AppendString(out, []byte(names[i])), ':')
+		out = jsontext.AppendString(out, []byte(f))
 	}
 	return append(out, '}')
-}
-
-// The scanner takes what encoding/json takes, and finds what it finds.
-func FuzzJSONScannerAgreesWithTheStandardLibrary(f *testing.F) {
-	f.Add([]byte(`{"a":{"b":"x\u00e9\ud83d\ude00\n"},"c":[1,-0.5e+3,true,null]}`))
-	f.Add([]byte(`{"a":1,"a":2}`))
-	f.Add([]byte(`{"\u0061":"\ud800"}`))
-	f.Add([]byte(`[01]`))
-	f.Add([]byte(`"` + "\x01" + `"`))
-	f.Fuzz(func(t *testing.T, in []byte) {
-		s := newJSONScanner([]string{"a"})
-		err := s.scan(in)
-		if (err == nil) != json.Valid(in) {
-			t.Fatalf("scan(%q) = %v, encoding/json says %v", in, err, json.Valid(in))
-		}
-		var members map[string]json.RawMessage
-		if err != nil || !utf8.Valid(in) || json.Unmarshal(in, &members) != nil {
-			return
-		}
-		if want := members["a"]; !bytes.Equal(s.found[0], want) {
-			t.Fatalf("member a of %q is %q, want %q", in, s.found[0], want)
-		}
-		var str string
-		if raw := s.found[0]; len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &str) == nil {
-			if got := appendUnescaped(nil, raw[1:len(raw)-1]); string(got) != str {
-				t.Fatalf("string %s is %q, want %q", raw, got, str)
-			}
-		}
-	})
-}
-
-func FuzzJSONStringsReadBack(f *testing.F) {
-	f.Add("a\"\\\n\r\t\x00\x1f é😀")
-	f.Fuzz(func(t *testing.T, in string) {
-		if !utf8.ValidString(in) {
-			return
-		}
-		var back string
-		if err := json.Unmarshal(appendJSONString(nil, []byte(in)), &back); err != nil || back != in {
-			t.Fatalf("%q reads back as %q, %v", in, back, err)
-		}
-	})
 }
 
 func FuzzTimestampsAndPartitions(f *testing.F) {

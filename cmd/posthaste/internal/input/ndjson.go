@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"unicode/utf8"
+
+	"github.com/posthaste-go/posthaste/cmd/posthaste/internal/jsontext"
 )
 
 // ndjsonReader reads one JSON text a line. The value is the line as it is;
@@ -11,7 +13,7 @@ import (
 type ndjsonReader struct {
 	*source
 	lines   *lineScanner
-	scan    *jsonScanner
+	scan    *jsontext.Scanner
 	sel     *selection
 	texts   [][]byte
 	scratch []byte // unescaped strings of texts
@@ -20,7 +22,7 @@ type ndjsonReader struct {
 func newNDJSONReader(s *source, o Options) *ndjsonReader {
 	sel := newSelection(o)
 	return &ndjsonReader{source: s, lines: newLineScanner(s.r, o.maxLine()), sel: sel,
-		scan: newJSONScanner(sel.names), texts: make([][]byte, len(sel.names))}
+		scan: jsontext.NewScanner(sel.names), texts: make([][]byte, len(sel.names))}
 }
 
 func (n *ndjsonReader) Read(r *Record) error {
@@ -33,14 +35,14 @@ func (n *ndjsonReader) Read(r *Record) error {
 		line = bytes.Trim(line, " \t\r")
 	}
 	r.reset(n.lines.line)
-	if err := n.scan.scan(line); err != nil {
+	if err := n.scan.Scan(line); err != nil {
 		return n.rowError(err.Error(), n.remedy(line))
 	}
 	if !utf8.Valid(line) {
 		return n.rowError("not UTF-8", "convert the file with iconv -t UTF-8")
 	}
 	n.scratch = n.scratch[:0]
-	for i, raw := range n.scan.found {
+	for i, raw := range n.scan.Found() {
 		if raw == nil {
 			return n.rowError(fmt.Sprintf("no field %q", n.sel.names[i]), n.missing(line))
 		}
@@ -97,7 +99,7 @@ func (n *ndjsonReader) text(raw []byte) []byte {
 			return inside
 		}
 		start := len(n.scratch)
-		n.scratch = appendUnescaped(n.scratch, inside)
+		n.scratch = jsontext.AppendUnescaped(n.scratch, inside)
 		return n.scratch[start:len(n.scratch):len(n.scratch)]
 	}
 	return raw

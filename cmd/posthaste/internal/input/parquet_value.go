@@ -12,6 +12,8 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
+
+	"github.com/posthaste-go/posthaste/cmd/posthaste/internal/jsontext"
 )
 
 // A row of Parquet becomes JSON like this:
@@ -70,7 +72,7 @@ func newColumn(root *parquet.Column) *column {
 func prepare(p *parquet.Column, next *int) *column {
 	c := &column{name: p.Name(), optional: p.Optional(), repeated: p.Repeated(),
 		def: p.MaxDefinitionLevel(), rep: p.MaxRepetitionLevel(), first: *next}
-	c.label = append(appendJSONString(nil, []byte(c.name)), ':')
+	c.label = append(jsontext.AppendString(nil, []byte(c.name)), ':')
 	if p.Leaf() {
 		*next++
 		c.last = *next
@@ -186,16 +188,8 @@ func (c *column) appendPair(dst []byte, cols [][]parquet.Value) []byte {
 	if v := cols[0][0]; !v.IsNull() {
 		name = key.text(nil, v)
 	}
-	dst = append(appendJSONString(dst, toUTF8(name)), ':')
+	dst = append(jsontext.AppendString(dst, name), ':')
 	return value.appendNode(dst, cols[1:])
-}
-
-// toUTF8 replaces what is not UTF-8, which JSON cannot hold.
-func toUTF8(b []byte) []byte {
-	if utf8.Valid(b) {
-		return b
-	}
-	return []byte(string([]rune(string(b))))
 }
 
 // writers chooses how the leaf's values become JSON and text.
@@ -343,7 +337,7 @@ func (c *column) bytes(p *parquet.Column) {
 	case *format.StringType, *format.EnumType:
 		c.text = raw
 		c.json = func(dst []byte, v parquet.Value) []byte {
-			return appendJSONString(dst, toUTF8(v.ByteArray()))
+			return jsontext.AppendString(dst, v.ByteArray())
 		}
 	case *format.JsonType:
 		c.text = raw
@@ -351,7 +345,7 @@ func (c *column) bytes(p *parquet.Column) {
 			if b := v.ByteArray(); json.Valid(b) && utf8.Valid(b) {
 				return append(dst, b...)
 			}
-			return appendJSONString(dst, toUTF8(v.ByteArray()))
+			return jsontext.AppendString(dst, v.ByteArray())
 		}
 	case *format.UUIDType:
 		c.quoted(func(dst []byte, v parquet.Value) []byte { return appendUUID(dst, v.ByteArray()) })

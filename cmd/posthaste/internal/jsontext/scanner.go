@@ -1,4 +1,4 @@
-package input
+package jsontext
 
 import (
 	"bytes"
@@ -9,23 +9,23 @@ import (
 // maxDepth is how deep JSON may nest, as in encoding/json.
 const maxDepth = 10000
 
-// syntaxError is where and why a text is not JSON.
-type syntaxError struct {
-	at   int // byte, from 0
-	what string
+// SyntaxError is where and why a text is not JSON.
+type SyntaxError struct {
+	At   int    // byte, from 0
+	What string // in words
 }
 
-func (e *syntaxError) Error() string {
-	return fmt.Sprintf("not JSON: %s at byte %d", e.what, e.at+1)
+func (e *SyntaxError) Error() string {
+	return fmt.Sprintf("not JSON: %s at byte %d", e.What, e.At+1)
 }
 
-// jsonScanner checks that a text is one JSON value and notes where the members
+// Scanner checks that a text is one JSON value and notes where the members
 // at some paths are, in one pass and without allocating.
 //
 // A path is a member's name, or names with dots between them for a member
 // inside a member. A member whose own name has the dots goes before one found
 // by descending; of two members with one name the last counts.
-type jsonScanner struct {
+type Scanner struct {
 	b     []byte
 	i     int
 	depth int
@@ -44,13 +44,18 @@ type pathPart struct {
 	rest string
 }
 
-func newJSONScanner(paths []string) *jsonScanner {
-	return &jsonScanner{paths: paths, found: make([][]byte, len(paths)),
+// NewScanner returns a Scanner that looks for the members at paths.
+func NewScanner(paths []string) *Scanner {
+	return &Scanner{paths: paths, found: make([][]byte, len(paths)),
 		whole: make([]bool, len(paths))}
 }
 
-// scan checks b and fills found.
-func (s *jsonScanner) scan(b []byte) error {
+// Found returns, for each path, the JSON of the member there in the text scanned
+// last, and nil for a member that it lacks. It points into that text.
+func (s *Scanner) Found() [][]byte { return s.found }
+
+// Scan checks b and notes its members. An error is a *SyntaxError.
+func (s *Scanner) Scan(b []byte) error {
 	s.b, s.i, s.depth = b, 0, 0
 	clear(s.found)
 	clear(s.whole)
@@ -68,19 +73,19 @@ func (s *jsonScanner) scan(b []byte) error {
 	return nil
 }
 
-func (s *jsonScanner) errorf(format string, args ...any) error {
-	return &syntaxError{at: s.i, what: fmt.Sprintf(format, args...)}
+func (s *Scanner) errorf(format string, args ...any) error {
+	return &SyntaxError{At: s.i, What: fmt.Sprintf(format, args...)}
 }
 
 // here describes the byte at i for an error.
-func (s *jsonScanner) here() string {
+func (s *Scanner) here() string {
 	if s.i >= len(s.b) {
 		return "the line ends"
 	}
 	return fmt.Sprintf("unexpected %q", s.b[s.i])
 }
 
-func (s *jsonScanner) space() {
+func (s *Scanner) space() {
 	for s.i < len(s.b) {
 		switch s.b[s.i] {
 		case ' ', '\t', '\n', '\r':
@@ -92,7 +97,7 @@ func (s *jsonScanner) space() {
 }
 
 // value scans one value. active[from:to] are the paths that may lead into it.
-func (s *jsonScanner) value(from, to int) error {
+func (s *Scanner) value(from, to int) error {
 	if s.i >= len(s.b) {
 		return s.errorf("%s where a value must be", s.here())
 	}
@@ -119,7 +124,7 @@ func (s *jsonScanner) value(from, to int) error {
 	}
 }
 
-func (s *jsonScanner) literal(word string) error {
+func (s *Scanner) literal(word string) error {
 	if !bytes.HasPrefix(s.b[s.i:], []byte(word)) {
 		return s.errorf("%s where a value must be", s.here())
 	}
@@ -128,7 +133,7 @@ func (s *jsonScanner) literal(word string) error {
 }
 
 // str scans a string, whose opening quote is at i.
-func (s *jsonScanner) str() error {
+func (s *Scanner) str() error {
 	b, i := s.b, s.i+1
 	for {
 		for i < len(b) && plain[b[i]] {
@@ -176,7 +181,7 @@ func escapeLength(b []byte) int {
 	return 0
 }
 
-func (s *jsonScanner) enter() error {
+func (s *Scanner) enter() error {
 	if s.depth++; s.depth > maxDepth {
 		return s.errorf("more than %d levels of nesting", maxDepth)
 	}
@@ -185,7 +190,7 @@ func (s *jsonScanner) enter() error {
 	return nil
 }
 
-func (s *jsonScanner) array() error {
+func (s *Scanner) array() error {
 	if err := s.enter(); err != nil {
 		return err
 	}
@@ -205,7 +210,7 @@ func (s *jsonScanner) array() error {
 }
 
 // separator takes the comma between two elements, or the bracket at the end.
-func (s *jsonScanner) separator(closing byte) (done bool, err error) {
+func (s *Scanner) separator(closing byte) (done bool, err error) {
 	s.space()
 	switch {
 	case s.i < len(s.b) && s.b[s.i] == ',':
@@ -219,7 +224,7 @@ func (s *jsonScanner) separator(closing byte) (done bool, err error) {
 	return false, s.errorf("%s where ',' or '%c' must be", s.here(), closing)
 }
 
-func (s *jsonScanner) object(from, to int) error {
+func (s *Scanner) object(from, to int) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
@@ -238,7 +243,7 @@ func (s *jsonScanner) object(from, to int) error {
 	}
 }
 
-func (s *jsonScanner) member(from, to int) error {
+func (s *Scanner) member(from, to int) error {
 	if s.i >= len(s.b) || s.b[s.i] != '"' {
 		return s.errorf("%s where a member's name must be", s.here())
 	}
@@ -261,9 +266,9 @@ func (s *jsonScanner) member(from, to int) error {
 
 // wanted scans the value of the member called name and notes it for the paths
 // of active[from:to] that end here.
-func (s *jsonScanner) wanted(name []byte, from, to int) error {
+func (s *Scanner) wanted(name []byte, from, to int) error {
 	if bytes.IndexByte(name, '\\') >= 0 {
-		s.name = appendUnescaped(s.name[:0], name)
+		s.name = AppendUnescaped(s.name[:0], name)
 		name = s.name // only until value, which may use the scratch space again
 	}
 	below, ending := len(s.active), len(s.ending)

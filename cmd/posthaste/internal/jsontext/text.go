@@ -1,6 +1,9 @@
-package input
+// Package jsontext checks, takes apart and writes JSON as bytes, without making
+// Go values of it: a line of a million is looked at once and costs no memory.
+package jsontext
 
 import (
+	"bytes"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -15,8 +18,12 @@ var plain = func() (t [256]bool) {
 
 const hexDigits = "0123456789abcdef"
 
-// appendJSONString appends text, which must be UTF-8, as a JSON string.
-func appendJSONString(dst, text []byte) []byte {
+// AppendString appends text as a JSON string. Bytes that are not UTF-8 become
+// U+FFFD, because JSON cannot hold them.
+func AppendString(dst, text []byte) []byte {
+	if !utf8.Valid(text) {
+		text = bytes.ToValidUTF8(text, []byte("\uFFFD"))
+	}
 	dst = append(dst, '"')
 	from := 0
 	for i, c := range text {
@@ -42,9 +49,9 @@ func appendJSONString(dst, text []byte) []byte {
 	return append(dst, '"')
 }
 
-// isJSONNumber reports whether text is a number by JSON's grammar, so that it
+// IsNumber reports whether text is a number by JSON's grammar, so that it
 // can stand in a JSON text as it is: 007, +1, 1. and NaN are not.
-func isJSONNumber(text []byte) bool {
+func IsNumber(text []byte) bool {
 	n := numberLength(text)
 	return n > 0 && n == len(text)
 }
@@ -83,9 +90,9 @@ func numberLength(b []byte) int {
 	return i
 }
 
-// appendUnescaped appends what the inside of a valid JSON string stands for.
+// AppendUnescaped appends what the inside of a valid JSON string stands for.
 // Half a surrogate pair becomes U+FFFD, as in encoding/json.
-func appendUnescaped(dst, inside []byte) []byte {
+func AppendUnescaped(dst, inside []byte) []byte {
 	for i := 0; i < len(inside); i++ {
 		c := inside[i]
 		if c != '\\' {
