@@ -82,13 +82,14 @@ func (n *node) survive(c Crash, rng *rand.Rand) *node {
 	defer n.mu.RUnlock()
 	data := slices.Clone(n.data)
 	if c == PowerCut && !n.dir {
-		data = slices.Clone(n.synced)
 		keep := []float64{0, 0.5, 0.9, 1}[rng.IntN(4)] // share of sectors that made it
-		for _, w := range n.writes {
+		past := n.past()
+		data = past.synced
+		for _, w := range past.writes {
 			data = w.survive(data, keep, rng)
 		}
 	}
-	return &node{dir: n.dir, data: data, synced: slices.Clone(data), modTime: n.modTime}
+	return &node{dir: n.dir, data: data, synced: len(data), modTime: n.modTime}
 }
 
 // survive applies the sectors of a write that the disk got.

@@ -31,8 +31,18 @@ type node struct {
 	mu      sync.RWMutex
 	data    []byte
 	modTime time.Time
-	synced  []byte    // content as of the last Sync
-	writes  []writeOp // since then, oldest first
+
+	// What CrashClone needs. Until something but the end of the file changes, the
+	// first synced bytes of data are what the last Sync left, and the rest was
+	// appended since; then history has both.
+	synced  int
+	history *history
+}
+
+// history is a file's content as of its last Sync and the changes after that.
+type history struct {
+	synced []byte
+	writes []writeOp // oldest first
 }
 
 // writeOp is a write, or, with data nil, a truncation to off.
@@ -70,7 +80,7 @@ func NewMem(now func() time.Time) *Mem {
 }
 
 // NewCrashMem is NewMem with CrashClone: it remembers what was not synced,
-// which costs a copy of every write.
+// which costs nothing for files that are only appended to.
 func NewCrashMem(now func() time.Time) *Mem {
 	m := NewMem(now)
 	m.journal = true

@@ -3,6 +3,7 @@ package vfs
 import (
 	"io"
 	"io/fs"
+	"slices"
 	"sync/atomic"
 )
 
@@ -54,12 +55,36 @@ func (f *memFile) WriteAt(b []byte, off int64) (int, error) {
 	n := f.node
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if f.fs.journal {
+		n.note(writeOp{off, b})
+	}
 	n.data = writeOp{off, b}.apply(n.data)
 	n.modTime = f.fs.now()
-	if f.fs.journal {
-		n.writes = append(n.writes, writeOp{off, append([]byte{}, b...)})
-	}
 	return len(b), nil
+}
+
+// note remembers a change that is about to be made.
+func (n *node) note(o writeOp) {
+	if n.history == nil {
+		if o.data != nil && o.off == int64(len(n.data)) {
+			return
+		}
+		n.history = n.past()
+	}
+	o.data = slices.Clone(o.data)
+	n.history.writes = append(n.history.writes, o)
+}
+
+// past is the history of a file that may have none yet. It shares nothing.
+func (n *node) past() *history {
+	if n.history != nil {
+		return &history{slices.Clone(n.history.synced), n.history.writes}
+	}
+	h := &history{synced: slices.Clone(n.data[:n.synced])}
+	if n.synced < len(n.data) {
+		h.writes = []writeOp{{int64(n.synced), slices.Clone(n.data[n.synced:])}}
+	}
+	return h
 }
 
 // apply returns data as the operation leaves it; it may reuse data's array.
@@ -85,11 +110,11 @@ func (f *memFile) Truncate(size int64) error {
 	n := f.node
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if f.fs.journal {
+		n.note(writeOp{off: size})
+	}
 	n.data = writeOp{off: size}.apply(n.data)
 	n.modTime = f.fs.now()
-	if f.fs.journal {
-		n.writes = append(n.writes, writeOp{off: size})
-	}
 	return nil
 }
 
@@ -101,10 +126,7 @@ func (f *memFile) Sync() error {
 	n := f.node
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if f.fs.journal && len(n.writes) > 0 {
-		n.synced = append(n.synced[:0], n.data...)
-		n.writes = nil
-	}
+	n.synced, n.history = len(n.data), nil
 	return nil
 }
 
