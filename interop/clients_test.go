@@ -99,7 +99,7 @@ var (
 	librdkafkaWriter = writer{name: "librdkafka", codecs: codecs,
 		open:   func(t testing.TB) producer { return python.Librdkafka(t) },
 		config: map[string]string{"message.max.bytes": "1048588"}}
-	kafkaPythonWriter = writer{name: "kafka-python", codecs: codecs, shapes: keyOrValue,
+	kafkaPythonWriter = writer{name: "kafka-python", codecs: codecs, shapes: keyOrValueNoNullHeader,
 		open: func(t testing.TB) producer { return python.KafkaPython(t) }}
 	kafkaJSWriter = writer{name: "kafkajs", codecs: codecs[:3], shapes: noNullHeader,
 		open: func(t testing.TB) producer { return node.KafkaJS(t) }}
@@ -110,5 +110,8 @@ func noNullHeader(r record.Record) bool {
 	return !slices.ContainsFunc(r.Headers, func(h record.Header) bool { return h.Value == nil })
 }
 
-// keyOrValue: kafka-python refuses a record that has neither.
-func keyOrValue(r record.Record) bool { return r.Key != nil || r.Value != nil }
+// keyOrValueNoNullHeader: kafka-python refuses a record that has neither key nor
+// value, and a header whose value is null.
+func keyOrValueNoNullHeader(r record.Record) bool {
+	return (r.Key != nil || r.Value != nil) && noNullHeader(r)
+}

@@ -8,6 +8,7 @@ import (
 
 func TestOneNodeOfApacheKafka(t *testing.T) {
 	tg := newTarget(t, kafka.StartNode(t, kafka.Options{}).Bootstrap(), 1, true)
+	t.Run("written by posthaste", func(t *testing.T) { testMatrix(t, tg, ours) })
 	t.Run("written by franz-go", func(t *testing.T) { testMatrix(t, tg, franzWriter) })
 	t.Run("written by Java", func(t *testing.T) { testMatrix(t, tg, javaWriter) })
 	t.Run("written by librdkafka", func(t *testing.T) { testMatrix(t, tg, librdkafkaWriter) })

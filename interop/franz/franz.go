@@ -121,9 +121,6 @@ func (Client) Produce(ctx context.Context, p agent.Produce) ([]record.Outcome, e
 		}
 		client.Produce(ctx, out, func(r *kgo.Record, err error) {
 			outcomes[i] = record.Outcome{Partition: r.Partition, Offset: r.Offset}
-			if p.Config["acks"] == "0" {
-				outcomes[i].Offset = -1 // a broker that is not asked assigns none
-			}
 			if err != nil {
 				outcomes[i].Error = err.Error()
 			}

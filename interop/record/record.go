@@ -61,7 +61,7 @@ func (h *Header) UnmarshalJSON(b []byte) error {
 // An Outcome is what a producer learnt about one record.
 type Outcome struct {
 	Partition int32  `json:"partition"`
-	Offset    int64  `json:"offset"` // -1 where acks=0 leaves it unknown
+	Offset    int64  `json:"offset"` // without meaning where acks=0 leaves it unknown
 	Error     string `json:"error,omitempty"`
 }
 

@@ -1,0 +1,32 @@
+package interop
+
+import (
+	"log/slog"
+	"path/filepath"
+	"testing"
+
+	"github.com/posthaste-go/posthaste/broker"
+)
+
+// runBroker starts an embedded broker on disk that says in the test's log what
+// goes wrong.
+func runBroker(t *testing.T) (*broker.Broker, string) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "data")
+	b := broker.Run(t, broker.Config{
+		DataDir: dir,
+		Logger:  slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	return b, dir
+}
+
+func TestEmbeddedBroker(t *testing.T) {
+	b, _ := runBroker(t)
+	tg := newTarget(t, b.Addr(), 1, false)
+	t.Run("written by posthaste", func(t *testing.T) { testMatrix(t, tg, ours) })
+	t.Run("written by franz-go", func(t *testing.T) { testMatrix(t, tg, franzWriter) })
+	t.Run("written by Java", func(t *testing.T) { testMatrix(t, tg, javaWriter) })
+	t.Run("written by librdkafka", func(t *testing.T) { testMatrix(t, tg, librdkafkaWriter) })
+	t.Run("written by kafka-python", func(t *testing.T) { testMatrix(t, tg, kafkaPythonWriter) })
+	t.Run("written by kafkajs", func(t *testing.T) { testMatrix(t, tg, kafkaJSWriter) })
+}
