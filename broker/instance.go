@@ -27,6 +27,7 @@ const (
 	memPath  = "data"           // of the directory in a Disk
 
 	maintainEvery = time.Second
+	expireEvery   = 10 * time.Minute // as offsets.retention.check.interval.ms
 )
 
 // instance is a broker between two restarts: all that a process forgets.
@@ -168,20 +169,27 @@ func (i *instance) warmUp(ctx context.Context) {
 func (i *instance) maintain(ctx context.Context) {
 	tick := time.NewTicker(maintainEvery)
 	defer tick.Stop()
+	expired := i.b.cfg.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		if err := i.dir.Maintain(i.b.cfg.Now()); err != nil {
+		now := i.b.cfg.Now()
+		if err := i.dir.Maintain(now); err != nil {
 			i.b.log.Error("maintenance of the logs failed", "error", err)
+		}
+		if now.Sub(expired) >= expireEvery {
+			expired = now
+			i.api.Maintain(now)
 		}
 	}
 }
 
 // close ends the instance in order.
 func (i *instance) close() error {
+	i.api.Close()
 	i.stop()
 	i.wg.Wait()
 	return errors.Join(i.files.Remove(path.Join(i.path, addrFile)),
@@ -190,6 +198,7 @@ func (i *instance) close() error {
 
 // abandon ends the goroutines of an instance whose files are dead already.
 func (i *instance) abandon() {
+	i.api.Close()
 	i.stop()
 	i.wg.Wait()
 	// Closing fails at the first file, which is the point; it frees the memory.

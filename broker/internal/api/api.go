@@ -12,6 +12,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/posthaste-go/posthaste/broker/internal/groupcoordinator"
 	"github.com/posthaste-go/posthaste/broker/internal/partition"
 	"github.com/posthaste-go/posthaste/broker/internal/producerids"
 	"github.com/posthaste-go/posthaste/broker/internal/server"
@@ -43,8 +44,9 @@ type Config struct {
 
 // API answers the requests of all connections. It is safe for concurrent use.
 type API struct {
-	cfg   Config
-	table [kmsg.MaxKey + 1]entry
+	cfg    Config
+	table  [kmsg.MaxKey + 1]entry
+	groups *groupcoordinator.Coordinator
 }
 
 // entry is how one API is served.
@@ -67,6 +69,7 @@ type call struct {
 // New makes the table of all APIs.
 func New(cfg Config) *API {
 	a := &API{cfg: cfg}
+	a.groups = groupcoordinator.New(a.groupConfig())
 	a.table[protocol.Produce] = entry{Range: protocol.Range{Min: 3, Max: 13},
 		// librdkafka takes a broker without Produce v0 for one before 0.10 (KAFKA-18659).
 		advertised: protocol.Range{Min: 0, Max: 13}, serve: a.produce}
@@ -99,7 +102,25 @@ func (a *API) register() {
 	a.table[protocol.DescribeLogDirs] = serving(1, 5, a.describeLogDirs)
 	a.table[protocol.DescribeProducers] = serving(0, 0, a.describeProducers)
 	a.table[protocol.DescribeTopicPartitions] = serving(0, 0, a.describeTopicPartitions)
+
+	a.table[protocol.JoinGroup] = waiting(serving(0, 9, a.joinGroup))
+	a.table[protocol.SyncGroup] = waiting(serving(0, 5, a.syncGroup))
+	a.table[protocol.Heartbeat] = serving(0, 4, a.heartbeat)
+	a.table[protocol.LeaveGroup] = serving(0, 5, a.leaveGroup)
+	a.table[protocol.OffsetCommit] = serving(2, 10, a.offsetCommit)
+	a.table[protocol.OffsetFetch] = serving(1, 10, a.offsetFetch)
+	a.table[protocol.OffsetDelete] = serving(0, 0, a.offsetDelete)
+	a.table[protocol.ListGroups] = serving(0, 5, a.listGroups)
+	a.table[protocol.DescribeGroups] = serving(0, 6, a.describeGroups)
+	a.table[protocol.DeleteGroups] = serving(0, 3, a.deleteGroups)
 }
+
+// Close ends what waits in the coordinators.
+func (a *API) Close() { a.groups.Close() }
+
+// Maintain forgets what has expired in the coordinators. Its owner calls it
+// every ten minutes or so.
+func (a *API) Maintain(now time.Time) { a.groups.Expire(now) }
 
 // message is a request or a response as kmsg has them: a pointer to T.
 type message[T any] interface {
@@ -188,17 +209,22 @@ func (a *API) nodes(peer *server.Peer) []Node {
 		if list[i].Host != "" {
 			continue
 		}
-		host, _, err := net.SplitHostPort(peer.Local)
-		if err != nil {
-			host = peer.Local // not TCP: whatever the listener calls itself
-		}
 		list = slices.Clone(list)
 		for j := range list {
-			list[j].Host = cmp.Or(list[j].Host, host)
+			list[j].Host = cmp.Or(list[j].Host, hostOf(peer.Local))
 		}
 		break
 	}
 	return list
+}
+
+// hostOf is the host of HOST:PORT, or all of an address that is not TCP's.
+func hostOf(addr string) string {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	return host
 }
 
 // ClusterID is the id of the cluster.

@@ -44,5 +44,9 @@ func (a *API) deleteTopic(c *call, out *kmsg.DeleteTopicsResponseTopic) error {
 	} else if t := c.topics.Named(*out.Topic); t != nil {
 		out.TopicID = t.ID
 	}
-	return a.cfg.Topics.Delete(*out.Topic)
+	if err := a.cfg.Topics.Delete(*out.Topic); err != nil {
+		return err
+	}
+	a.groups.ForgetTopic(*out.Topic)
+	return nil
 }

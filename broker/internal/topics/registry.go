@@ -36,6 +36,7 @@ type Config struct {
 type Registry struct {
 	cfg      Config
 	snapshot atomic.Pointer[Snapshot]
+	onDisk   map[partition.TopicPartition]bool // at the start; does not change
 
 	mu       sync.Mutex
 	deleting map[string]entry // gone, but files may be left
@@ -44,7 +45,11 @@ type Registry struct {
 // Open reads which topics there are and finishes deletions that were under way.
 // No partition is opened.
 func Open(cfg Config) (*Registry, error) {
-	r := &Registry{cfg: cfg, deleting: make(map[string]entry)}
+	r := &Registry{cfg: cfg, deleting: make(map[string]entry),
+		onDisk: make(map[partition.TopicPartition]bool)}
+	for _, f := range cfg.Dir.Found() {
+		r.onDisk[f.TopicPartition] = true
+	}
 	r.snapshot.Store(&Snapshot{})
 	d, err := load(cfg.FS, cfg.Path)
 	if err != nil {
@@ -182,6 +187,12 @@ func (r *Registry) Opened(t *Topic, n int32) *partition.Partition {
 		return nil
 	}
 	return t.partitions[n].open.Load()
+}
+
+// Used reports whether partition n of t is open or was on disk at the start: if
+// not, it has never held anything.
+func (r *Registry) Used(t *Topic, n int32) bool {
+	return r.Opened(t, n) != nil || r.onDisk[partition.TopicPartition{Topic: t.Name, Partition: n}]
 }
 
 // storeLocked writes the file as it is with the topics of s.
