@@ -15,11 +15,16 @@ import (
 	"github.com/posthaste-go/posthaste/internal/producer/conn"
 	"github.com/posthaste-go/posthaste/internal/producer/loop"
 	"github.com/posthaste-go/posthaste/internal/producer/sender"
+	"github.com/posthaste-go/posthaste/partitioner"
 )
 
 // wire makes the parts of a producer from its settings.
 func (p *Producer) wire() error {
 	s := &p.settings
+	if _, sticky := s.partitioner.(*partitioner.UniformSticky); sticky {
+		// The built-in choice is that very one, and it sees where batches end.
+		s.partitioner, s.ignoreKeys, s.adaptive = nil, true, false
+	}
 	compressor, err := compressorOf(s)
 	if err != nil {
 		return err

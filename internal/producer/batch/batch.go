@@ -53,7 +53,8 @@ type Batch struct {
 	// MorePartsFollow marks a part of a split batch that is not the last.
 	MorePartsFollow bool
 
-	buf      []byte // FrontRoom, header, records
+	whole    []byte // the buffer as the pool gave it
+	buf      []byte // FrontRoom, header, records; its capacity leaves BackRoom free
 	state    atomic.Uint32
 	count    int32
 	baseTime int64
@@ -92,7 +93,8 @@ func New(id PartitionID, topic string, index int32, buf []byte, baseTime int64) 
 	return &Batch{
 		Partition:     id,
 		Outcome:       &Outcome{Topic: topic, Partition: index, BaseTimestamp: baseTime},
-		buf:           buf[:FrontRoom+wire.BatchHeaderSize],
+		whole:         buf,
+		buf:           buf[: FrontRoom+wire.BatchHeaderSize : cap(buf)-BackRoom],
 		Charge:        cap(buf),
 		baseTime:      baseTime,
 		maxTime:       baseTime,
@@ -127,7 +129,7 @@ func (b *Batch) Size() int { return len(b.buf) - FrontRoom }
 func (b *Batch) RawSize() int { return b.raw }
 
 // Buffer is the whole buffer, for the pool it came from.
-func (b *Batch) Buffer() []byte { return b.buf[:0] }
+func (b *Batch) Buffer() []byte { return b.whole[:0] }
 
 // Sequenced reports whether the batch has been given a sequence.
 func (b *Batch) Sequenced() bool { return b.BaseSequence != wire.NoSequence }
@@ -138,14 +140,13 @@ func (b *Batch) Append(
 	timestamp int64, key, value []byte, headers []serializer.Header, headersSize int,
 ) (index int32, ok bool) {
 	index = b.count
-	delta := timestamp - b.baseTime
-	body := wire.RecordBodySize(delta, index, key, value, len(headers), headersSize)
-	if len(b.buf)+wire.VarintLen(int64(body))+body > cap(b.buf)-BackRoom {
-		return 0, false
+	if len(headers) == 0 {
+		b.buf, ok = wire.AppendIfFits(b.buf, timestamp-b.baseTime, index, key, value)
+	} else {
+		ok = b.appendWithHeaders(timestamp-b.baseTime, key, value, headers, headersSize)
 	}
-	b.buf = wire.AppendRecord(b.buf, body, delta, index, key, value, len(headers))
-	for i := range headers {
-		b.buf = wire.AppendHeader(b.buf, headers[i].Key, headers[i].Value)
+	if !ok {
+		return 0, false
 	}
 	b.count++
 	if timestamp > b.maxTime {
@@ -154,16 +155,31 @@ func (b *Batch) Append(
 	return index, true
 }
 
+func (b *Batch) appendWithHeaders(
+	delta int64, key, value []byte, headers []serializer.Header, headersSize int,
+) bool {
+	body := wire.RecordBodySize(delta, b.count, key, value, len(headers), headersSize)
+	if len(b.buf)+wire.VarintLen(int64(body))+body > cap(b.buf) {
+		return false
+	}
+	b.buf = wire.AppendRecord(b.buf, body, delta, b.count, key, value, len(headers))
+	for i := range headers {
+		b.buf = wire.AppendHeader(b.buf, headers[i].Key, headers[i].Value)
+	}
+	return true
+}
+
 // Grow moves the batch into a bigger buffer and returns the old one.
 func (b *Batch) Grow(buf []byte) (old []byte) {
-	old = b.buf
-	b.buf = append(buf[:0], b.buf...)
+	old = b.whole
+	b.whole = buf
+	b.buf = append(buf[:0:cap(buf)-BackRoom], b.buf...)
 	b.Charge = cap(buf)
 	return old[:0]
 }
 
 // Capacity is the size of the buffer, bytes.
-func (b *Batch) Capacity() int { return cap(b.buf) }
+func (b *Batch) Capacity() int { return cap(b.whole) }
 
 // Close ends appending.
 func (b *Batch) Close() {
@@ -246,7 +262,7 @@ func (b *Batch) Seal() []byte {
 // after it, to be filled in by whoever writes the request. n ≤ FrontRoom.
 func (b *Batch) Framed(n int) []byte {
 	b.Seal()
-	return b.buf[FrontRoom-n : len(b.buf)+BackRoom]
+	return b.whole[FrontRoom-n : len(b.buf)+BackRoom]
 }
 
 // Succeed publishes where the batch stands in the log.

@@ -64,8 +64,8 @@ type message struct {
 	correlation int32
 }
 
-// errHungUp is the reason of a connection that Core gave up.
-var errHungUp = errors.New("connection closed by this client")
+// ErrHungUp is the reason of a connection that Core gave up.
+var ErrHungUp = errors.New("connection closed by this client")
 
 // Start opens a connection in the background; ConnUp or ConnDown follows.
 func Start(s *Settings, id sender.ConnID, addr string) *Conn {
@@ -84,7 +84,7 @@ func Start(s *Settings, id sender.ConnID, addr string) *Conn {
 func (c *Conn) Produce(r *sender.Request) { c.queue <- message{produce: r} }
 
 // Close ends the connection; ConnDown follows.
-func (c *Conn) Close() { c.cancel(errHungUp) }
+func (c *Conn) Close() { c.cancel(ErrHungUp) }
 
 // run is the connection's life. It dials, then becomes the writer.
 //

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"errors"
 	"maps"
 	"sync"
 
@@ -75,7 +76,7 @@ func (l *Loop) talk(e *sender.Effect) {
 }
 
 func (l *Loop) note(e *sender.Effect) {
-	if e.Err == nil {
+	if e.Err == nil || errors.Is(e.Err, conn.ErrHungUp) || errors.Is(e.Err, errStopping) {
 		return
 	}
 	l.settings.Logger.Warn("connection lost", "broker", e.Node, "address", e.Addr, "error", e.Err)
