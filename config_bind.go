@@ -110,7 +110,7 @@ func loadDuration(row *config.Setting, d time.Duration) (any, error) {
 		return nil, nil
 	}
 	if d == math.MaxInt64 || d == math.MinInt64 { // see duration
-		return int64(d) / int64(unit), nil
+		return int64(d), nil
 	}
 	if d%unit != 0 {
 		return nil, &ConfigError{Key: row.Name, Value: d.String(),

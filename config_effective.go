@@ -3,7 +3,6 @@ package posthaste
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"log/slog"
 	"net"
 	"strconv"
@@ -250,10 +249,8 @@ func (c *Config) settings() (settings, error) {
 	if s.logger == nil {
 		s.logger = slog.Default()
 	}
-	var err error
 	for _, step := range []func(*settings) error{c.addresses, c.classes, c.security} {
-		err = errors.Join(err, step(&s))
-		if err != nil {
+		if err := step(&s); err != nil {
 			return settings{}, err
 		}
 	}

@@ -19,8 +19,8 @@ func (c *Config) classes(s *settings) error {
 		if !ok {
 			return &ConfigError{Key: "partitioner.class", Value: c.PartitionerClass,
 				Reason: "a Java class that this program does not have",
-				Remedy: "use " + strings.Join(partitioner.Names(), ", ") +
-					", or set Config.Partitioner"}
+				Remedy: "use " + config.Alternatives(partitioner.Names()) +
+					"; or set Config.Partitioner"}
 		}
 		s.partitioner = p
 	}
@@ -96,7 +96,7 @@ func (c *Config) security(s *settings) error {
 	if !slices.Contains(config.Mechanisms, c.SASLMechanism) {
 		return &ConfigError{Key: "sasl.mechanism", Value: c.SASLMechanism,
 			Reason: "a mechanism that this producer does not have",
-			Remedy: "use " + strings.Join(config.Mechanisms, ", ")}
+			Remedy: "use " + config.Alternatives(config.Mechanisms)}
 	}
 	s.sasl = &saslSettings{
 		mechanism:                c.SASLMechanism,

@@ -25,7 +25,7 @@ func Addresses(servers []string) ([]string, error) {
 	addrs := make([]string, 0, len(servers))
 	for _, server := range servers {
 		m := hostPort.FindStringSubmatch(server)
-		if m == nil || m[1] == "" {
+		if m == nil { // an empty host is this machine
 			return nil, refuse(server, "not an address",
 				"write host:port, as in localhost:9092 or [::1]:9092")
 		}

@@ -78,7 +78,7 @@ type oneOf []string
 
 func (c oneOf) Allows(v any) bool { s, ok := v.(string); return ok && slices.Contains(c, s) }
 func (c oneOf) String() string    { return "[" + strings.Join(c, ", ") + "]" }
-func (c oneOf) Wanted() string    { return alternatives(c) }
+func (c oneOf) Wanted() string    { return Alternatives(c) }
 func (c oneOf) Kafka() string     { return "ValidString" }
 
 // oneOfFold lists the legal words. Letter case does not count.
@@ -93,7 +93,7 @@ func (c oneOfFold) Allows(v any) bool {
 func (c oneOfFold) String() string {
 	return "(case insensitive) [" + strings.Join(c, ", ") + "]"
 }
-func (c oneOfFold) Wanted() string { return alternatives(c) }
+func (c oneOfFold) Wanted() string { return Alternatives(c) }
 func (c oneOfFold) Kafka() string  { return "CaseInsensitiveValidString" }
 
 // notBlank wants any text.
@@ -104,8 +104,8 @@ func (notBlank) String() string    { return "non-empty string" }
 func (notBlank) Wanted() string    { return "a text that is not empty, or leave the setting out" }
 func (notBlank) Kafka() string     { return "NonEmptyString" }
 
-// alternatives joins words as a sentence does: a, b or c.
-func alternatives(words []string) string {
+// Alternatives joins words as a sentence does: a, b or c.
+func Alternatives(words []string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
 	}

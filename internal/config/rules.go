@@ -186,5 +186,5 @@ func (s *settling) saslMechanism() error {
 	}
 	return s.refuse("sasl.mechanism",
 		"empty, although security.protocol="+s.v.text("security.protocol")+" needs one",
-		"set it to "+alternatives(Mechanisms))
+		"set it to "+Alternatives(Mechanisms))
 }

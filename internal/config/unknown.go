@@ -74,16 +74,23 @@ func isPlugin(key string) bool {
 // (producer.linger.ms, spring.kafka.producer.properties.linger.ms).
 func Nearest(key string) string {
 	plain := fold(key)
-	best, bestDistance := "", len(plain)/4+2
+	best, bestDistance := "", max(len(plain)/4+1, 2)
+	prefixed := ""
 	for i := range Table {
 		name := Table[i].Name
+		if strings.HasSuffix(strings.ToLower(key), "."+name) && len(name) > len(prefixed) {
+			prefixed = name
+		}
 		folded := fold(name)
-		if folded == plain || strings.HasSuffix(strings.ToLower(key), "."+name) {
+		if folded == plain {
 			return name
 		}
 		if d := distance(plain, folded, bestDistance); d < bestDistance {
 			best, bestDistance = name, d
 		}
+	}
+	if best == "" {
+		return prefixed
 	}
 	return best
 }

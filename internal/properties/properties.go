@@ -149,28 +149,28 @@ type scanner struct {
 	line int // natural lines taken so far
 }
 
-// natural takes the next natural line, without its end: \n, \r or \r\n.
-func (s *scanner) natural() (text string, last bool) {
+// natural takes the next natural line; end is what ended it: \n, \r, \r\n, or
+// nothing at the end of the text.
+func (s *scanner) natural() (text, end string) {
 	s.line++
 	i := strings.IndexAny(s.src, "\r\n")
 	if i < 0 {
 		text, s.src = s.src, ""
-		return text, true
+		return text, ""
 	}
-	text = s.src[:i]
-	end := i + 1
-	if s.src[i] == '\r' && strings.HasPrefix(s.src[end:], "\n") {
-		end++
+	size := 1
+	if strings.HasPrefix(s.src[i:], "\r\n") {
+		size = 2
 	}
-	s.src = s.src[end:]
-	return text, s.src == ""
+	text, end, s.src = s.src[:i], s.src[i:i+size], s.src[i+size:]
+	return text, end
 }
 
 // logical returns the next logical line and the natural line it starts on.
 func (s *scanner) logical() (text string, line int, ok bool) {
 	var joined strings.Builder
 	for s.src != "" {
-		part, last := s.natural()
+		part, end := s.natural()
 		part = strings.TrimLeft(part, blanks)
 		// What follows a backslash is never a comment, unless nothing stood
 		// before the backslash: Java takes that for a new line.
@@ -185,11 +185,13 @@ func (s *scanner) logical() (text string, line int, ok bool) {
 			part = part[:len(part)-1]
 		}
 		joined.WriteString(part)
-		if !continued || last {
+		// A lone backslash at the very end is an empty key to Java, but not if \r\n
+		// follows it.
+		if !continued || s.src == "" && (joined.Len() > 0 || end != "\r\n") {
 			return joined.String(), line, true
 		}
 	}
-	return joined.String(), line, joined.Len() > 0
+	return "", 0, false
 }
 
 // oddBackslashes reports whether s ends with a backslash that is not escaped.
