@@ -60,7 +60,7 @@ func Start(cfg Config) (*Broker, error) {
 	}
 	b := &Broker{cfg: cfg, settings: values, log: cfg.Logger}
 	if b.cfg.Disk == nil && b.cfg.DataDir == "" {
-		b.cfg.Disk = NewDisk(cfg.Now)
+		b.cfg.Disk = plainDisk(cfg.Now)
 	}
 	if b.listeners, err = listen(cfg, int(values.Int("posthaste.nodes"))); err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func (b *Broker) serve() {
 		Intercept:      b.intercept,
 		Logger:         b.log,
 		MaxRequestSize: int(b.settings.Int("socket.request.max.bytes")),
-		MaxIdle:        time.Duration(b.settings.Int("connections.max.idle.ms")) * time.Millisecond,
+		MaxIdle:        b.millis("connections.max.idle.ms"),
 		MaxConnections: int(b.settings.Int("max.connections")),
 	})
 	for _, l := range b.listeners {
@@ -90,6 +90,11 @@ func (b *Broker) serve() {
 			panic(fmt.Sprintf("broker: a new server refuses a listener: %v", err))
 		}
 	}
+}
+
+// millis is a setting in milliseconds.
+func (b *Broker) millis(name string) time.Duration {
+	return time.Duration(b.settings.Int(name)) * time.Millisecond
 }
 
 // Handle passes a request to the instance in charge.

@@ -29,6 +29,9 @@ func (d *Disk) PowerCut(seed uint64) {
 	d.mem = d.mem.CrashClone(vfs.PowerCut, seed)
 }
 
+// plainDisk is a Disk without PowerCut, which spares the copies that it needs.
+func plainDisk(now func() time.Time) *Disk { return &Disk{mem: vfs.NewMem(now), now: now} }
+
 func (d *Disk) fs() vfs.FS {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -60,7 +60,8 @@ func (b *Broker) open() (*instance, error) {
 	clusterID, _ := b.settings.Value("cluster.id")
 	var err error
 	i.dir, err = partition.OpenDir(partition.DirConfig{Path: i.path, FS: i.files, Now: b.cfg.Now,
-		Logger: b.log, NodeID: int32(b.settings.Int("node.id")), ClusterID: clusterID})
+		Logger: b.log, NodeID: int32(b.settings.Int("node.id")), ClusterID: clusterID,
+		RetentionCheck: b.millis("log.retention.check.interval.ms")})
 	switch {
 	case errors.Is(err, partition.ErrDirInUse):
 		return nil, i.inUse(err)

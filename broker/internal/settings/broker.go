@@ -35,7 +35,7 @@ var brokerOnly = []Key{
 		Doc: "Shortest session timeout of a group's member."},
 	{Name: "listeners", Type: List, Fixed: true, Doc: "Addresses to listen on."},
 	{Name: "log.retention.check.interval.ms", Type: Long, Default: "300000", Min: 1, Fixed: true,
-		Doc: "Accepted; what is due is looked for every second here."},
+		Doc: "How often segments that are too old or too many are looked for."},
 	{Name: "max.connections", Type: Int, Default: "2147483647", Fixed: true,
 		Doc: "Most connections at a time."},
 	{Name: "node.id", Type: Int, Default: "1", Fixed: true, Doc: "Id of this node."},

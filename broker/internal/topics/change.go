@@ -2,6 +2,7 @@ package topics
 
 import (
 	"errors"
+	"io/fs"
 	"maps"
 
 	"github.com/posthaste-go/posthaste/broker/internal/partition"
@@ -135,7 +136,8 @@ func (r *Registry) finishDeleteLocked(name string) error {
 	var errs []error
 	for n := range r.deleting[name].Partitions {
 		tp := partition.TopicPartition{Topic: name, Partition: int32(n)}
-		if err := r.cfg.Dir.Delete(tp); err != nil {
+		// A partition that was never used has no files.
+		if err := r.cfg.Dir.Delete(tp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
 	}

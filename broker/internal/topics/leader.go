@@ -45,9 +45,11 @@ func (r *Registry) Move(name string, n int32, node int) error {
 	if node < 0 || node >= r.cfg.Nodes {
 		return refuse(errcode.BrokerNotAvailable, "there is no node at place %d of %d", node, r.cfg.Nodes)
 	}
-	if _, err := r.Partition(t, n); err != nil {
+	p, err := r.Partition(t, n)
+	if err != nil {
 		return err
 	}
+	// First the leader: whoever sees the new epoch must not be led by the old one.
 	t.partitions[n].leader.Store(int32(node + 1))
-	return nil
+	return p.RaiseLeaderEpoch()
 }
