@@ -120,7 +120,8 @@ const (
 	OutOfOrderSequenceNumber   = KafkaError(errcode.OutOfOrderSequenceNumber)
 	InvalidProducerEpoch       = KafkaError(errcode.InvalidProducerEpoch)
 	InvalidRecordCode          = KafkaError(errcode.InvalidRecord)
-	ProducerFenced             = KafkaError(errcode.ProducerFenced) // KIP-588: fatal; 47, an old epoch, is not
+	// ProducerFenced is fatal; InvalidProducerEpoch, an old epoch, is not (KIP-588).
+	ProducerFenced = KafkaError(errcode.ProducerFenced)
 )
 
 // Name is the code's name, for example NOT_LEADER_OR_FOLLOWER.

@@ -129,7 +129,9 @@ func mergeTopic(old, t *Topic, brokers map[int32]Broker) *Topic {
 // WithLeader is the snapshot after a produce answer named a partition's leader
 // (KIP-951). It is s itself if that is no news: the epoch is not newer than the
 // one known, or the node's address is unknown.
-func (s *Snapshot) WithLeader(topic string, index int32, leader, epoch int32, nodes []Broker) *Snapshot {
+func (s *Snapshot) WithLeader(
+	topic string, index, leader, epoch int32, nodes []Broker,
+) *Snapshot {
 	t := s.Topics[topic]
 	if t == nil || int(index) >= len(t.Partitions) || epoch <= t.Partitions[index].Epoch {
 		return s

@@ -18,7 +18,7 @@ const (
 	Sending                          // batches go out as the window allows
 	Muted                            // a batch is being retried, alone until acknowledged
 	Leaderless                       // nobody to send to
-	Draining                         // lost count: what is numbered is settled, then the epoch is raised
+	Draining                         // lost count: numbered batches are settled, then the epoch is raised
 )
 
 func (s PartitionState) String() string {

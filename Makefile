@@ -1,0 +1,46 @@
+# make check is what CI runs. Nothing but Go is needed, except for the tests
+# against Apache Kafka, which want a JDK, Maven and Python and say so without.
+TOOL = go tool -modfile=tools/go.mod
+SEED ?= 1
+N ?= 10000
+T ?= 30s
+
+.PHONY: check test lint race interop bench bench-peers fuzz golden docs
+
+check: lint benchmarks-once interop race ## all of it; tests last
+
+test: ## seconds: no Java, no network beyond loopback
+	go test ./...
+
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	  test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
+	CGO_ENABLED=0 go build ./...
+	go vet ./...
+	$(TOOL) staticcheck ./...
+	cd bench && CGO_ENABLED=0 go vet ./cmd/sink ./cmd/bench-client ./cmd/bench-peer ./cmd/bench-limit ./cmd/bench-run
+	cd interop && go vet ./...
+
+race: ## the whole suite under the race detector
+	go test -race -shuffle=on -timeout 20m ./...
+
+benchmarks-once: ## every benchmark once, so that none rots
+	go test -run '^$$' -bench . -benchtime 1x ./... >/dev/null
+
+interop: ## against Apache Kafka and other clients
+	cd interop && go test -timeout 20m ./...
+
+bench: ## this module's benchmarks, ten runs
+	go test -run '^$$' -bench . -count 10 ./...
+
+bench-peers: ## side by side with other clients; see bench/README.md
+	cd bench && go run ./cmd/bench-run
+
+fuzz: ## every fuzz target for T
+	go run ./internal/tidy/fuzzall -fuzztime $(T)
+
+golden: ## rewrite golden files; the diff is the review
+	go test ./... -update
+
+docs: ## rewrite generated documents
+	go test . ./internal/config ./internal/metrics -run 'Doc|Golden' -update
