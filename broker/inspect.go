@@ -111,7 +111,7 @@ func eachBatch(p *partition.Partition, fn func(*wire.BatchHeader, []byte) error)
 			if err := fn(&h, records); err != nil {
 				return fmt.Errorf("batch at offset %d: %w", h.BaseOffset, err)
 			}
-			offset = max(offset, h.LastOffset()) + 1
+			offset = max(offset, h.LastOffset()+1)
 			rest = rest[h.Size():]
 		}
 	}
