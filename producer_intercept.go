@@ -53,6 +53,13 @@ func intercepted(r *Record) InterceptedRecord {
 	return out
 }
 
+//go:noinline
+func (p *Producer) sendBytesIntercepted(
+	ctx context.Context, r Record, done Callback,
+) (Delivery, error) {
+	return p.sendIntercepted(ctx, intercepted(&r), done, bytesCodec{})
+}
+
 // sendIntercepted is send with interceptors around it.
 func (p *Producer) sendIntercepted(
 	ctx context.Context, ir InterceptedRecord, done Callback, c codec,
