@@ -30,7 +30,11 @@ type Options struct {
 
 	Clean         bool  // the last stop was orderly: nothing needs checking
 	RecoveryPoint int64 // the offset up to which the log was synced
-	StartOffset   int64 // the checkpointed log start offset
+	// KeepGaps says that RecoveryPoint is not known. Otherwise a segment after
+	// it that ends before the next one begins has lost its end: compaction, which
+	// leaves such gaps too, keeps to what was synced.
+	KeepGaps    bool
+	StartOffset int64 // the checkpointed log start offset
 }
 
 // Log is one partition's log. Methods whose comment says "writer" must not run

@@ -57,6 +57,7 @@ type loader struct {
 	state     *producerstate.State
 	stateEnd  int64 // state is as of this offset
 	damaged   bool  // the log was cut; what comes later is put aside
+	readAll   bool  // the leader epochs have to be read from the records
 }
 
 func (ld *loader) load() error {
@@ -120,7 +121,7 @@ func (ld *loader) loadEpochs() error {
 	err := ld.epochs.load()
 	if errors.Is(err, ErrFile) {
 		ld.logger.Warn("leader epochs are read from the records", "dir", ld.dir, "error", err)
-		ld.o.RecoveryPoint, ld.o.Clean = 0, false
+		ld.o.Clean, ld.readAll = false, true
 		return nil
 	}
 	return err
@@ -138,7 +139,7 @@ func (ld *loader) loadSegment(i int) error {
 	}
 	ld.list = append(ld.list, s)
 	suspect := !ld.o.Clean && (i == len(ld.bases)-1 || ld.bases[i+1] > ld.o.RecoveryPoint)
-	if !suspect {
+	if !suspect && !ld.readAll {
 		err = s.Load()
 		if err == nil {
 			return nil
@@ -148,7 +149,15 @@ func (ld *loader) loadSegment(i int) error {
 		}
 		ld.logger.Warn("indexes are made again", "dir", ld.dir, "segment", base, "error", err)
 	}
-	return ld.recover(s)
+	if err := ld.recover(s); err != nil {
+		return err
+	}
+	if i+1 < len(ld.bases) && s.NextOffset() < ld.bases[i+1] && suspect && !ld.o.KeepGaps {
+		ld.damaged = true
+		ld.logger.Warn("a segment lost its end in a crash", "dir", ld.dir, "segment", base,
+			"end", s.NextOffset(), "next segment", ld.bases[i+1])
+	}
+	return nil
 }
 
 // recover checks a segment, with the producers as of its beginning at hand: the

@@ -61,6 +61,7 @@ type Dir struct {
 	slots map[TopicPartition]*slot
 	// What the last run checkpointed, of partitions that are not open.
 	points, starts map[TopicPartition]int64
+	pointsLost     bool // the checkpoint of points was malformed
 	closed         bool
 
 	saveMu sync.Mutex
@@ -108,6 +109,9 @@ func OpenDir(c DirConfig) (_ *Dir, err error) {
 	if err := d.fs.MkdirAll(c.Path); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
+	if err := d.fs.SyncDir(path.Dir(c.Path)); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
 	d.lock, err = d.fs.Lock(d.file(lockName))
 	if errors.Is(err, vfs.ErrLocked) {
 		return nil, fmt.Errorf("%w: %s; stop it, or use another directory", ErrDirInUse, c.Path)
@@ -139,37 +143,38 @@ func (d *Dir) load() error {
 			return err
 		}
 	}
-	if d.points, err = d.readOffsets(pointsName); err != nil {
+	if d.points, d.pointsLost, err = d.readOffsets(pointsName); err != nil {
 		return err
 	}
-	if d.starts, err = d.readOffsets(startsName); err != nil {
+	if d.starts, _, err = d.readOffsets(startsName); err != nil {
 		return err
 	}
 	return d.find()
 }
 
-// readOffsets reads a checkpoint of offsets. One that a power cut spoiled is
-// passed over: then more is checked, or deleted records come back.
-func (d *Dir) readOffsets(name string) (map[TopicPartition]int64, error) {
+// readOffsets reads a checkpoint of offsets. A malformed one is passed over:
+// then more is checked, or deleted records come back.
+func (d *Dir) readOffsets(name string) (m map[TopicPartition]int64, lost bool, err error) {
+	m = map[TopicPartition]int64{}
 	c, err := log.ReadCheckpoint(d.fs, d.file(name), 3)
 	if errors.Is(err, log.ErrFile) {
 		d.cfg.Logger.Warn("passed over a checkpoint", "error", err)
-		return map[TopicPartition]int64{}, nil
+		return m, true, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	m := map[TopicPartition]int64{}
 	for _, line := range c {
 		partition, perr := strconv.ParseInt(line[1], 10, 32)
 		offset, oerr := strconv.ParseInt(line[2], 10, 64)
 		if perr != nil || oerr != nil {
 			d.cfg.Logger.Warn("passed over a line of a checkpoint", "file", name, "line", line)
+			lost = true
 			continue
 		}
 		m[TopicPartition{line[0], int32(partition)}] = offset
 	}
-	return m, nil
+	return m, lost, nil
 }
 
 // find lists the partitions on disk and removes those whose deletion a crash
@@ -260,7 +265,9 @@ func (d *Dir) Open(tp TopicPartition, id TopicID, c Config) (*Partition, error) 
 	point, start := d.points[tp], d.starts[tp]
 	d.mu.Unlock()
 
-	s.p, s.err = d.open(tp, id, c, log.Options{RecoveryPoint: point, StartOffset: start})
+	s.p, s.err = d.open(tp, id, c, log.Options{
+		RecoveryPoint: point, StartOffset: start, KeepGaps: d.pointsLost,
+	})
 	d.mu.Lock()
 	if s.err != nil {
 		delete(d.slots, tp)
