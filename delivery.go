@@ -11,12 +11,20 @@ import (
 // keep it, or drop it, which costs nothing and cancels nothing. The zero
 // Delivery belongs to no record.
 type Delivery struct {
+	// Four fields at the most: the compiler keeps such a struct in registers.
 	outcome   *batch.Outcome
 	timestamp int64 // milliseconds
 	index     int32
-	keySize   int32
-	valueSize int32
+	sizes     sizes
 }
+
+// sizes is the lengths of key and value, -1 for null, in one word.
+type sizes uint64
+
+func makeSizes(key, value int32) sizes { return sizes(uint32(key))<<32 | sizes(uint32(value)) }
+
+func (s sizes) key() int   { return int(int32(s >> 32)) }
+func (s sizes) value() int { return int(int32(s)) }
 
 // Callback receives the outcome of one record: where it stands, or an error,
 // in which case the metadata has topic, partition if one was chosen, and sizes.
@@ -68,8 +76,8 @@ func (d Delivery) metadata(offset, appendTime int64) RecordMetadata {
 		Partition: d.outcome.Partition,
 		Offset:    offset,
 		Timestamp: time.UnixMilli(ms),
-		KeySize:   int(d.keySize),
-		ValueSize: int(d.valueSize),
+		KeySize:   d.sizes.key(),
+		ValueSize: d.sizes.value(),
 	}
 }
 
@@ -119,4 +127,3 @@ func cause(index int32, f *batch.Failure) error {
 	}
 	return KafkaError(f.Code)
 }
-

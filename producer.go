@@ -161,7 +161,7 @@ func (p *Producer) send(
 		}
 	}
 	d.outcome, d.index, d.timestamp = receipt.Outcome, receipt.Index, receipt.Timestamp
-	d.keySize, d.valueSize = size(r.Key), size(r.Value)
+	d.sizes = makeSizes(size(r.Key), size(r.Value))
 	return d, nil
 }
 

@@ -147,7 +147,7 @@ func (p *Producer) complete(b *batch.Batch) {
 		e := &b.Entries[i]
 		d := Delivery{
 			outcome: b.Outcome, index: e.Index, timestamp: e.Timestamp,
-			keySize: e.KeySize, valueSize: e.ValueSize,
+			sizes: makeSizes(e.KeySize, e.ValueSize),
 		}
 		offset, appendTime, f := b.Outcome.Of(e.Index)
 		md := d.metadata(offset, appendTime)
