@@ -29,4 +29,7 @@ func TestEmbeddedBroker(t *testing.T) {
 	t.Run("written by librdkafka", func(t *testing.T) { testMatrix(t, tg, librdkafkaWriter) })
 	t.Run("written by kafka-python", func(t *testing.T) { testMatrix(t, tg, kafkaPythonWriter) })
 	t.Run("written by kafkajs", func(t *testing.T) { testMatrix(t, tg, kafkaJSWriter) })
+	for _, w := range []writer{ours, javaWriter, kafkaJSWriter} {
+		t.Run("partitions chosen by "+w.name, func(t *testing.T) { testKeyed(t, tg, w) })
+	}
 }

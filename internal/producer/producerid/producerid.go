@@ -104,10 +104,15 @@ func (i *Identity) move(to State, from State) {
 type Sequences struct {
 	ID   ID    // under which Next counts; NoID before the first batch
 	Next int32 // the next batch's first sequence
+	// Known: a broker has acknowledged a batch under ID. One that has not holds
+	// nothing to compare with and takes any sequence as the first, so a second
+	// batch sent before that could come to stand before the first.
+	// Source: ProducerAppendInfo.checkSequence.
+	Known bool
 }
 
 // Restart counts from 0 under id.
-func (s *Sequences) Restart(id ID) { s.ID, s.Next = id, 0 }
+func (s *Sequences) Restart(id ID) { *s = Sequences{ID: id} }
 
 // Take numbers a batch of count records.
 func (s *Sequences) Take(count int32) (first int32) {

@@ -16,7 +16,7 @@ type PartitionState uint8
 const (
 	Idle       PartitionState = iota // nothing to send
 	Sending                          // batches go out as the window allows
-	Muted                            // a batch is being retried, alone until acknowledged
+	Muted                            // one batch, retried or an id's first, until acknowledged
 	Leaderless                       // nobody to send to
 	Draining                         // lost count: numbered batches are settled, then the epoch is raised
 )
@@ -72,7 +72,8 @@ func (p *partition) State() PartitionState {
 		return Idle
 	case p.leader == metadata.NoLeader:
 		return Leaderless
-	case p.retrying > 0:
+	case p.retrying > 0,
+		p.inFlight > 0 && p.sequences.ID != producerid.NoID && !p.sequences.Known:
 		return Muted
 	}
 	return Sending

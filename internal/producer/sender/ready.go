@@ -92,7 +92,13 @@ func (c *Core) mayTake(p *partition) bool {
 	if p.lost && !c.settle(p) {
 		return false
 	}
-	return p.inFlight < maxSequenced && c.identified(p)
+	if !c.identified(p) {
+		return false
+	}
+	if !p.sequences.Known {
+		return p.inFlight == 0
+	}
+	return p.inFlight < maxSequenced
 }
 
 // identified reports whether p can number a batch, and asks for a producer id
