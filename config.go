@@ -77,8 +77,8 @@ type Config struct {
 	ReconnectBackoffMax             time.Duration // reconnect.backoff.max.ms
 	SocketConnectionSetupTimeout    time.Duration // socket.connection.setup.timeout.ms
 	SocketConnectionSetupTimeoutMax time.Duration // socket.connection.setup.timeout.max.ms
-	SendBuffer                      int           // send.buffer.bytes; -1 means the system's choice
-	ReceiveBuffer                   int           // receive.buffer.bytes; -1 means the system's choice
+	SendBuffer                      int           // send.buffer.bytes; -1: the system's
+	ReceiveBuffer                   int           // receive.buffer.bytes; -1: the system's
 
 	SecurityProtocol SecurityProtocol // security.protocol
 

@@ -79,7 +79,8 @@ func load(c *Config, row *config.Setting) (any, error) {
 		return v.String(), nil
 	case Idempotence:
 		if v > IdempotenceOff {
-			return nil, &ConfigError{Key: row.Name, Value: v.String(), Reason: "no such Idempotence",
+			return nil, &ConfigError{Key: row.Name, Value: v.String(),
+				Reason: "no such Idempotence",
 				Remedy: "use IdempotenceDefault, IdempotenceOn or IdempotenceOff"}
 		}
 		return v != IdempotenceOff, nil

@@ -102,7 +102,7 @@ func ConfigFromMap(settings map[string]string) (Config, error) {
 func fromEntries(file string, entries []properties.Entry, warnings []string) (Config, error) {
 	c := DefaultConfig()
 	for _, text := range warnings {
-		c.origin.warnings = append(c.origin.warnings, warning{text: text})
+		c.origin.warnings = append(c.origin.warnings, warning{text: oneLine.Replace(text)})
 	}
 	// References may stand above the providers that resolve them.
 	for _, e := range entries {
@@ -152,11 +152,13 @@ func (c *Config) set(file string, e properties.Entry) error {
 		return resolverError(err, file, e)
 	}
 	for _, reference := range missing {
-		o.warn(file, e, fmt.Sprintf("%s: nothing found for %s; it stays as it is", e.Key, reference))
+		o.warn(file, e,
+			fmt.Sprintf("%s: nothing found for %s; it stays as it is", e.Key, reference))
 	}
 	row, known := config.Lookup(e.Key)
 	if !known {
 		o.extra[e.Key] = text
+		o.given[e.Key] = given{file: file, line: e.Line, value: text}
 		if hint := config.Unknown(e.Key); hint != "" {
 			o.warn(file, e, hint)
 		}
@@ -184,26 +186,39 @@ func (o *origin) warn(file string, e properties.Entry, text string) {
 	if at := position(file, e.Line); at != "" {
 		text = at + ": " + text
 	}
-	o.warnings = append(o.warnings, warning{key: e.Key, text: text})
+	o.warnings = append(o.warnings, warning{key: e.Key, text: oneLine.Replace(text)})
 }
 
 // setProvider takes a line about config providers. They may be named in any order,
 // so that they are made anew with each line and only the last word counts.
 func (c *Config) setProvider(o *origin, file string, e properties.Entry) error {
+	if row, ok := config.Lookup(e.Key); ok {
+		if _, err := row.Parse(e.Value); err != nil {
+			bad := configError(err)
+			bad.File, bad.Line = file, e.Line
+			return bad
+		}
+	}
 	o.provider[e.Key] = e.Value
+	o.given[e.Key] = given{file: file, line: e.Line, value: e.Value}
 	resolver, err := properties.NewResolver(o.provider)
+	if bad, ok := errors.AsType[*properties.ResolverError](err); ok {
+		at := o.given[bad.Key] // the fault may be on an earlier line
+		return &ConfigError{File: at.file, Line: at.line, Key: bad.Key, Value: o.provider[bad.Key],
+			Reason: bad.Reason, Remedy: bad.Remedy, Err: bad.Err}
+	}
 	if err != nil {
-		return resolverError(err, file, e)
+		return configError(err)
 	}
 	o.resolver = resolver
-	o.given[e.Key] = given{file: file, line: e.Line, value: e.Value}
 	c.origin = o
 	return nil
 }
 
+// resolverError says which line has a reference that cannot be resolved.
 func resolverError(err error, file string, e properties.Entry) error {
-	bad := &ConfigError{File: file, Line: e.Line, Key: e.Key, Value: e.Value,
-		Reason: "cannot resolve the value", Err: err}
+	bad := &ConfigError{File: file, Line: e.Line, Key: e.Key,
+		Value: config.ShowUnknown(e.Key, e.Value), Reason: "cannot resolve the value", Err: err}
 	if r, ok := errors.AsType[*properties.ResolverError](err); ok {
 		bad.Reason, bad.Remedy, bad.Err = r.Reason, r.Remedy, r.Err
 	}
@@ -226,6 +241,9 @@ func (c *Config) isGiven(name string) bool {
 	f := field(c, row)
 	if i, ok := f.Interface().(Idempotence); ok {
 		return i != IdempotenceDefault
+	}
+	if f.Kind() == reflect.Slice && f.Len() == 0 && field(&defaults, row).Len() == 0 {
+		return false // nil is empty
 	}
 	return !reflect.DeepEqual(f.Interface(), field(&defaults, row).Interface())
 }

@@ -70,7 +70,8 @@ func (c *Config) Properties() []Property {
 		all = append(all, p)
 	}
 	for _, key := range slices.Sorted(maps.Keys(c.origin.extra)) {
-		all = append(all, Property{key, config.ShowUnknown(key, c.origin.extra[key]), "given"})
+		value := config.ShowUnknown(key, c.origin.extra[key])
+		all = append(all, Property{key, value, c.source(key)})
 	}
 	return all
 }
@@ -105,6 +106,22 @@ func (c *Config) Lookup(key string) (value string, ok bool) {
 		return "", false
 	}
 	return config.Format(v), true
+}
+
+// Map is all settings as text, as ConfigFromMap reads them: what serializers get to
+// configure themselves with. Secrets are in clear. Settings without a value, and
+// those without effect here, are left out.
+func (c *Config) Map() map[string]string {
+	if c.origin == nil {
+		return nil
+	}
+	all := maps.Clone(c.origin.extra)
+	for i := range config.Table {
+		if value, ok := c.Lookup(config.Table[i].Name); ok {
+			all[config.Table[i].Name] = value
+		}
+	}
+	return all
 }
 
 // String shows the settings that were given, one line, passwords hidden.

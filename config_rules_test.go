@@ -59,9 +59,9 @@ func readRules(t *testing.T) kafkaRules {
 var accepted = map[string]string{
 	"key serializer missing": "records of a Producer are bytes, and a Typed has its serializers " +
 		"from code",
-	"deprecated-era partitioner DefaultPartitioner": "files of Kafka 3 name it; it is what Kafka 4 " +
-		"does without a partitioner.class",
-	"deprecated-era partitioner UniformSticky": "files of Kafka 3 name it; package partitioner has it",
+	"deprecated-era partitioner DefaultPartitioner": "files of Kafka 3 name it; it is " +
+		"what Kafka 4 does without a partitioner.class",
+	"deprecated-era partitioner UniformSticky": "files of Kafka 3 name it; there is one",
 }
 
 // unsayable lists rows about null, which neither properties nor Go fields can say.
@@ -148,7 +148,8 @@ func TestLingerIsZeroWhereNoneIsGiven(t *testing.T) {
 			}
 		})
 	}
-	c := mustConfig(t, map[string]string{"bootstrap.servers": "h:1", "delivery.timeout.ms": "29999"})
+	c := mustConfig(t, map[string]string{
+		"bootstrap.servers": "h:1", "delivery.timeout.ms": "29999"})
 	if err := c.Validate(); err == nil {
 		t.Error("a delivery timeout below the request timeout is accepted")
 	}

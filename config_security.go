@@ -1,11 +1,13 @@
 package posthaste
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/posthaste-go/posthaste/internal/config"
 	"github.com/posthaste-go/posthaste/partitioner"
+	"github.com/posthaste-go/posthaste/serializer"
 )
 
 // equalFold compares words whose letter case does not count.
@@ -17,10 +19,8 @@ func (c *Config) classes(s *settings) error {
 	if s.partitioner == nil && c.PartitionerClass != "" {
 		p, ok := partitioner.ByName(c.PartitionerClass)
 		if !ok {
-			return &ConfigError{Key: "partitioner.class", Value: c.PartitionerClass,
-				Reason: "a Java class that this program does not have",
-				Remedy: "use " + config.Alternatives(partitioner.Names()) +
-					"; or set Config.Partitioner"}
+			return noClass("partitioner.class", c.PartitionerClass,
+				"use "+config.Alternatives(partitioner.Names())+"; or set Config.Partitioner")
 		}
 		s.partitioner = p
 	}
@@ -32,19 +32,23 @@ func (c *Config) classes(s *settings) error {
 		{"key.serializer", c.KeySerializer, &s.keySerializer},
 		{"value.serializer", c.ValueSerializer, &s.valueSerializer},
 	} {
-		if side.class != "" && !knownSerializer(side.class) {
-			return &ConfigError{Key: side.key, Value: side.class,
-				Reason: "a Java class that this program does not have",
-				Remedy: "use one of Kafka's serializers, or leave it out and give Typed a Serializer"}
+		if side.class != "" {
+			if _, err := serializer.ByName(side.class); err != nil {
+				return noClass(side.key, side.class, "use "+config.Alternatives(serializer.Names())+
+					"; or leave it out and give Typed a Serializer")
+			}
 		}
 		*side.to = side.class
 	}
 	for _, class := range c.InterceptorClasses {
 		build, ok := namedInterceptors[class]
+		if !ok { // of another package, by its simple name
+			build, ok = namedInterceptors[class[strings.LastIndexByte(class, '.')+1:]]
+		}
 		if !ok {
-			return &ConfigError{Key: "interceptor.classes", Value: class,
-				Reason: "a Java class that this program does not have",
-				Remedy: "remove it, and set Config.Interceptors"}
+			names := slices.Sorted(maps.Keys(namedInterceptors))
+			return noClass("interceptor.classes", class, "known is "+config.Alternatives(names)+
+				"; remove the others and set Config.Interceptors")
 		}
 		i, err := build(c)
 		if err != nil {
@@ -56,17 +60,13 @@ func (c *Config) classes(s *settings) error {
 	return nil
 }
 
+func noClass(key, class, remedy string) error {
+	return &ConfigError{Key: key, Value: class, Remedy: remedy,
+		Reason: "this program does not have a class " + class}
+}
+
 // namedInterceptors makes the interceptors that interceptor.classes can name.
 var namedInterceptors = map[string]func(*Config) (Interceptor, error){}
-
-const serializerPackage = "org.apache.kafka.common.serialization."
-
-// knownSerializer reports whether package serializer has the class.
-func knownSerializer(class string) bool {
-	return slices.Contains(strings.Fields(`Boolean ByteArray ByteBuffer Bytes Double Float Integer
-		List Long Short String UUID Void`), strings.TrimSuffix(
-		strings.TrimPrefix(class, serializerPackage), "Serializer"))
-}
 
 // security is TLS and SASL, if security.protocol asks for them.
 func (c *Config) security(s *settings) error {
@@ -155,12 +155,22 @@ func (c *Config) tokenSource(s *saslSettings) error {
 	if o.scope == "" {
 		o.scope = s.options["scope"]
 	}
+	if !slices.Contains(retrievers, o.retriever) {
+		return noClass("sasl.oauthbearer.jwt.retriever.class", c.SASLOAuthJWTRetriever,
+			"use "+config.Alternatives(retrievers))
+	}
 	if o.tokenEndpointURL == "" {
 		return &ConfigError{Key: "sasl.oauthbearer.token.endpoint.url",
 			Reason: "sasl.mechanism=OAUTHBEARER needs a place to get tokens from",
 			Remedy: "set it to the identity provider's address, or to a file: with a token"}
 	}
 	return nil
+}
+
+// retrievers are Kafka's ways to get a token, by their classes' simple names.
+var retrievers = []string{
+	"DefaultJwtRetriever", "ClientCredentialsJwtRetriever", "JwtBearerJwtRetriever",
+	"FileJwtRetriever",
 }
 
 func (c *Config) oauth() oauthSettings {

@@ -3,6 +3,7 @@ package posthaste
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/posthaste-go/posthaste/internal/config"
 )
@@ -152,8 +153,11 @@ func (e *ConfigError) Error() string {
 	if e.Remedy != "" {
 		text += "; " + e.Remedy
 	}
-	return text
+	return oneLine.Replace(text)
 }
+
+// oneLine keeps a message on its line whatever a value holds.
+var oneLine = strings.NewReplacer("\n", `\n`, "\r", `\r`)
 
 // Unwrap gives the cause.
 func (e *ConfigError) Unwrap() error { return e.Err }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"regexp"
+	"slices"
 	"strconv"
 )
 
@@ -12,8 +13,8 @@ import (
 var hostPort = regexp.MustCompile(
 	`^(?:[0-9a-zA-Z\-%._]*://)?\[?([0-9a-zA-Z\-%._:]*)\]?:([0-9]+)$`)
 
-// Addresses checks bootstrap.servers and returns each as host:port, as net.Dial
-// takes it. Errors are an *Error.
+// Addresses checks bootstrap.servers and returns each as host:port, once, as
+// net.Dial takes it. Errors are an *Error.
 func Addresses(servers []string) ([]string, error) {
 	row, _ := Lookup("bootstrap.servers")
 	refuse := func(value, reason, remedy string) error {
@@ -33,7 +34,10 @@ func Addresses(servers []string) ([]string, error) {
 		if errors.Is(err, strconv.ErrRange) {
 			return nil, refuse(server, "no such port", "give one up to 65535")
 		}
-		addrs = append(addrs, net.JoinHostPort(m[1], strconv.FormatUint(port, 10)))
+		addr := net.JoinHostPort(m[1], strconv.FormatUint(port, 10))
+		if !slices.Contains(addrs, addr) {
+			addrs = append(addrs, addr)
+		}
 	}
 	return addrs, nil
 }

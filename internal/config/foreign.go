@@ -1,5 +1,10 @@
 package config
 
+import (
+	"maps"
+	"slices"
+)
+
 // foreign maps the setting names of other clients to what to do here: to the name
 // of Kafka's producer, or to a word on the difference. An empty text means that
 // there is nothing like it. Only names that Kafka's producer does not have are here.
@@ -12,6 +17,25 @@ var foreign = []struct {
 	{"franz-go", franzNames},
 	{"kafka-go", kafkaGoNames},
 	{"the old Scala producer", scalaNames},
+}
+
+// Foreign is a setting of another client.
+type Foreign struct {
+	Client  string
+	Name    string
+	Instead string // what to do here; empty if there is nothing like it
+}
+
+// ForeignNames lists the settings of other clients that Unknown knows, by client and
+// name.
+func ForeignNames() []Foreign {
+	var all []Foreign
+	for _, f := range foreign {
+		for _, name := range slices.Sorted(maps.Keys(f.names)) {
+			all = append(all, Foreign{f.client, name, f.names[name]})
+		}
+	}
+	return all
 }
 
 func use(name string) string { return "use " + name }
@@ -41,7 +65,7 @@ var librdkafkaNames = map[string]string{
 	"compression.level":                       useLevel,
 	"max.in.flight":                           use("max.in.flight.requests.per.connection"),
 	"partitioner":                             use("partitioner.class"),
-	"sticky.partitioning.linger.ms":           "records without a key stick by bytes: see batch.size",
+	"sticky.partitioning.linger.ms":           "records without a key stick by batch.size",
 	"socket.timeout.ms":                       use("request.timeout.ms"),
 	"socket.send.buffer.bytes":                use("send.buffer.bytes"),
 	"socket.receive.buffer.bytes":             use("receive.buffer.bytes"),

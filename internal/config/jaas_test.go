@@ -92,7 +92,8 @@ func TestAddresses(t *testing.T) {
 		"localhost": "not an address", "h:65536": "no such port", "h:x": "not an address",
 		"h:99999999999999999999": "no such port", "h h:1": "not an address", "": "not an address",
 	} {
-		if _, err := Addresses([]string{bad}); err == nil || !strings.Contains(err.Error(), reason) {
+		_, err := Addresses([]string{bad})
+		if err == nil || !strings.Contains(err.Error(), reason) {
 			t.Errorf("%q: %v, want %s", bad, err, reason)
 		}
 	}

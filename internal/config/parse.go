@@ -37,7 +37,8 @@ func (s *Setting) Parse(text string) (any, error) {
 func (s *Setting) Verify(v any, text string) error {
 	if list, ok := v.([]string); ok {
 		if slices.Contains(list, "") {
-			return s.error(text, &fault{"an element of the list is empty", "remove the extra comma"})
+			return s.error(text,
+				&fault{"an element of the list is empty", "remove the extra comma"})
 		}
 		if len(list) == 0 && s.Required {
 			return s.error(text, &fault{"the list is empty", "give at least one " + elementOf(s)})

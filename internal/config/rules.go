@@ -135,7 +135,8 @@ func (s *settling) deliveryTimeout() error {
 	if s.given("delivery.timeout.ms") {
 		return s.refuse("delivery.timeout.ms",
 			fmt.Sprintf("less than linger.ms + request.timeout.ms = %d", least),
-			"raise it to "+strconv.FormatInt(least, 10)+", or lower linger.ms or request.timeout.ms")
+			"raise it to "+strconv.FormatInt(least, 10)+
+				", or lower linger.ms or request.timeout.ms")
 	}
 	s.change("delivery.timeout.ms", least, "raised to linger.ms + request.timeout.ms")
 	return nil

@@ -14,7 +14,8 @@ var sasl = []Setting{
 		Doc: "Java class that answers a SASL mechanism's questions."},
 	{Name: "sasl.jaas.config", Kind: Password, Null: true, Importance: Medium, KIP: 85,
 		Field: "SASLJAASConfig",
-		Doc: "Credentials as a Java login module has them: the module's class, required, and its " +
+		Doc: "Credentials as a Java login module has them: the module's class, required, and " +
+			"its " +
 			`options, as in org.apache.kafka.common.security.plain.PlainLoginModule required ` +
 			`username="u" password="p";`},
 	{Name: "sasl.kerberos.kinit.cmd", Kind: String, Default: "/usr/bin/kinit",
@@ -36,7 +37,8 @@ var sasl = []Setting{
 		NoEffect: javaClass, Doc: "Java class that logs in."},
 	{Name: "sasl.login.connect.timeout.ms", Kind: Int, Unit: Millis, Null: true, KIP: 768,
 		Field: "SASLLoginConnectTimeout",
-		Doc:   "How long connecting to the identity provider may take; none leaves it to the system."},
+		Doc: "How long connecting to the identity provider may take; none leaves it to the " +
+			"system."},
 	{Name: "sasl.login.read.timeout.ms", Kind: Int, Unit: Millis, Null: true, KIP: 768,
 		Field: "SASLLoginReadTimeout",
 		Doc:   "How long the identity provider's answer may take; none waits."},
@@ -45,8 +47,8 @@ var sasl = []Setting{
 		Doc: "How long before a token expires its successor should be there."},
 	{Name: "sasl.login.refresh.min.period.seconds", Kind: Short, Unit: Seconds, Default: "60",
 		Check: between{0, 900}, KIP: 255, Field: "SASLLoginRefreshMinPeriod",
-		Doc: "Shortest time between two tokens. Both this and the buffer give way if together they " +
-			"are longer than a token's remaining life."},
+		Doc: "Shortest time between two tokens. Both this and the buffer give way if together " +
+			"they are longer than a token's remaining life."},
 	{Name: "sasl.login.refresh.window.factor", Kind: Double, Default: "0.8",
 		Check: fraction{0.5, 1}, KIP: 255, Field: "SASLLoginRefreshWindowFactor",
 		Doc: "At which part of its life a token is renewed."},
@@ -61,8 +63,8 @@ var sasl = []Setting{
 		Doc:   "Pause before the second attempt to get a token; it doubles with every failure."},
 	{Name: "sasl.mechanism", Kind: String, Default: "GSSAPI", Importance: Medium, KIP: 43,
 		Field: "SASLMechanism",
-		Doc: "How to authenticate: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER. Kafka's " +
-			"default, GSSAPI (Kerberos), is not offered here."},
+		Doc: "How to authenticate: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER. " +
+			"Kafka's default, GSSAPI (Kerberos), is not offered here."},
 }
 
 var oauth = []Setting{
@@ -92,7 +94,8 @@ var oauth = []Setting{
 	{Name: "sasl.oauthbearer.assertion.claim.nbf.seconds", Kind: Int, Unit: Seconds,
 		Default: "60", Check: between{0, 3600}, KIP: 1139,
 		Field: "SASLOAuthAssertionNbf",
-		Doc:   "How long before it was made an assertion is already valid, for clocks that differ."},
+		Doc: "How long before it was made an assertion is already valid, for clocks that " +
+			"differ."},
 	{Name: "sasl.oauthbearer.assertion.claim.sub", Kind: String, Null: true, Importance: Medium,
 		KIP: 1139, Field: "SASLOAuthAssertionSub",
 		Doc: "Subject that the assertion names."},
@@ -124,7 +127,8 @@ var oauth = []Setting{
 		KIP: 768, NoEffect: brokerSide, Doc: "Issuer that a token must name."},
 	{Name: "sasl.oauthbearer.header.urlencode", Kind: Bool, Default: "false", KIP: 1025,
 		Field: "SASLOAuthHeaderURLEncode",
-		Doc:   "Whether client id and secret are URL-encoded in the request for a token (RFC 6749)."},
+		Doc: "Whether client id and secret are URL-encoded in the request for a token (RFC " +
+			"6749)."},
 	{Name: "sasl.oauthbearer.jwks.endpoint.refresh.ms", Kind: Long, Unit: Millis,
 		Default: "3600000", KIP: 768, NoEffect: brokerSide,
 		Doc: "How often a broker reads the identity provider's keys again."},
@@ -139,9 +143,9 @@ var oauth = []Setting{
 	{Name: "sasl.oauthbearer.jwt.retriever.class", Kind: Class,
 		Default: oauthPackage + "DefaultJwtRetriever", Importance: Medium, KIP: 1139,
 		Field: "SASLOAuthJWTRetriever",
-		Doc: "How tokens are got, by the name of Kafka's class: DefaultJwtRetriever (a file: URL, or " +
-			"client credentials), ClientCredentialsJwtRetriever, JwtBearerJwtRetriever (assertions) " +
-			"or FileJwtRetriever."},
+		Doc: "How tokens are got, by the name of Kafka's class: DefaultJwtRetriever (a file: " +
+			"URL, or client credentials), ClientCredentialsJwtRetriever, " +
+			"JwtBearerJwtRetriever (assertions) or FileJwtRetriever."},
 	{Name: "sasl.oauthbearer.jwt.validator.class", Kind: Class,
 		Default: oauthPackage + "DefaultJwtValidator", Importance: Medium, KIP: 1139,
 		NoEffect: brokerSide,

@@ -132,11 +132,13 @@ func distance(a, b string, limit int) int {
 	return min(last[len(b)], limit)
 }
 
+var secretWords = strings.Fields("password passphrase secret token credential user.info key.pem")
+
 // ShowUnknown is the value of an unknown setting as it may be printed: hidden if
 // its name speaks of a secret.
 func ShowUnknown(key, value string) string {
 	lower := strings.ToLower(key)
-	for _, word := range []string{"password", "secret", "token", "credential", "user.info", "passphrase"} {
+	for _, word := range secretWords {
 		if value != "" && strings.Contains(lower, word) {
 			return Hidden
 		}

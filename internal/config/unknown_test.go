@@ -8,15 +8,16 @@ import (
 
 func TestUnknownSaysWhatWasProbablyMeant(t *testing.T) {
 	tests := map[string]string{
-		"linger.mss":                 "unknown setting linger.mss; did you mean linger.ms?",
-		"liger.ms":                   "unknown setting liger.ms; did you mean linger.ms?",
-		"bootstrap.server":           "unknown setting bootstrap.server; did you mean bootstrap.servers?",
-		"compresion.type":            "unknown setting compresion.type; did you mean compression.type?",
-		"ackss":                      "unknown setting ackss; did you mean acks?",
-		"akcs":                       "unknown setting akcs; did you mean acks?",
-		"LINGER_MS":                  "unknown setting LINGER_MS; did you mean linger.ms?",
-		"lingerMs":                   "unknown setting lingerMs; did you mean linger.ms?",
-		"enable-idempotence":         "unknown setting enable-idempotence; did you mean enable.idempotence?",
+		"linger.mss":       "unknown setting linger.mss; did you mean linger.ms?",
+		"liger.ms":         "unknown setting liger.ms; did you mean linger.ms?",
+		"bootstrap.server": "unknown setting bootstrap.server; did you mean bootstrap.servers?",
+		"compresion.type":  "unknown setting compresion.type; did you mean compression.type?",
+		"ackss":            "unknown setting ackss; did you mean acks?",
+		"akcs":             "unknown setting akcs; did you mean acks?",
+		"LINGER_MS":        "unknown setting LINGER_MS; did you mean linger.ms?",
+		"lingerMs":         "unknown setting lingerMs; did you mean linger.ms?",
+		"enable-idempotence": "unknown setting enable-idempotence; " +
+			"did you mean enable.idempotence?",
 		"producer.batch.size":        "unknown setting producer.batch.size; did you mean batch.size?",
 		"spring.kafka.producer.acks": "unknown setting spring.kafka.producer.acks; did you mean acks?",
 		"queue.buffering.max.ms":     "queue.buffering.max.ms is librdkafka's name; use linger.ms",
@@ -78,7 +79,8 @@ func checkUse(t *testing.T, name, instead string) {
 	if !ok {
 		return
 	}
-	first := strings.FieldsFunc(rest, func(r rune) bool { return strings.ContainsRune(" ,=", r) })[0]
+	ends := func(r rune) bool { return strings.ContainsRune(" ,=", r) }
+	first := strings.FieldsFunc(rest, ends)[0]
 	if first == "sasl.oauthbearer.*" {
 		return
 	}
@@ -132,7 +134,7 @@ func TestSettingsWithoutEffectSaySo(t *testing.T) {
 		}
 	}
 	for name, value := range map[string]string{
-		"metric.reporters":                  "org.apache.kafka.common.metrics.JmxReporter", // the default
+		"metric.reporters":                  "org.apache.kafka.common.metrics.JmxReporter",
 		"linger.ms":                         "7",
 		"metrics.num.samples":               "2",
 		"sasl.login.callback.handler.class": oauthPackage + "OAuthBearerLoginCallbackHandler",
@@ -155,7 +157,8 @@ func TestSecretsOfUnknownSettingsAreHidden(t *testing.T) {
 }
 
 func TestTableIsSorted(t *testing.T) {
-	if !slices.IsSortedFunc(Table, func(a, b Setting) int { return strings.Compare(a.Name, b.Name) }) {
+	byName := func(a, b Setting) int { return strings.Compare(a.Name, b.Name) }
+	if !slices.IsSortedFunc(Table, byName) {
 		t.Error("Lookup needs the table in order")
 	}
 }

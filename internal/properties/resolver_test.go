@@ -39,16 +39,20 @@ func TestResolveDoesWhatKafkaDoes(t *testing.T) {
 		want    string
 		missing []string
 	}{
-		"a variable":             {value: "[${env:POSTHASTE_TEST}]", want: "[from the environment]"},
-		"a key of a file":        {value: "[${file:" + secrets + ":pw}]", want: "[secAret ]"},
-		"a whole file":           {value: "[${directory:" + dir + ":token}]", want: "[tok\n]"},
-		"two in one value":       {value: "${file:" + secrets + ":pw}${env:POSTHASTE_TEST}", want: "secAret from the environment"},
-		"an answer is not asked": {value: "${file:" + secrets + ":other}", want: "${env:POSTHASTE_TEST}"},
-		"an unknown provider":    {value: "${vault:x:y}", want: "${vault:x:y}"},
+		"a variable":      {value: "[${env:POSTHASTE_TEST}]", want: "[from the environment]"},
+		"a key of a file": {value: "[${file:" + secrets + ":pw}]", want: "[secAret ]"},
+		"a whole file":    {value: "[${directory:" + dir + ":token}]", want: "[tok\n]"},
+		"two in one value": {
+			value: "${file:" + secrets + ":pw}${env:POSTHASTE_TEST}",
+			want:  "secAret from the environment"},
+		"an answer is not asked": {
+			value: "${file:" + secrets + ":other}", want: "${env:POSTHASTE_TEST}"},
+		"an unknown provider": {value: "${vault:x:y}", want: "${vault:x:y}"},
 		"a provider with no class": {
 			value: "${unset:x}", want: "${unset:x}"},
-		"no reference":         {value: "a $ {b}", want: "a $ {b}"},
-		"a file without a key": {value: "${file:pw}", want: "${file:pw}", missing: []string{"${file:pw}"}},
+		"no reference": {value: "a $ {b}", want: "a $ {b}"},
+		"a file without a key": {
+			value: "${file:pw}", want: "${file:pw}", missing: []string{"${file:pw}"}},
 		"a key that is not there": {
 			value: "a ${file:" + secrets + ":no} b", want: "a ${file:" + secrets + ":no} b",
 			missing: []string{"${file:" + secrets + ":no}"}},
@@ -118,7 +122,8 @@ func TestResolveFails(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := r.Resolve(tt.value)
-			if _, ok := errors.AsType[*ResolverError](err); !ok || !strings.Contains(err.Error(), tt.want) {
+			_, ok := errors.AsType[*ResolverError](err)
+			if !ok || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want one with %q", err, tt.want)
 			}
 		})
