@@ -67,20 +67,19 @@ func newPosthaste(o *run.Options, outcomes *run.Outcomes) (run.Client, error) {
 	return &client{producer: p, topic: o.Topic, outcomes: outcomes}, nil
 }
 
-func (c *client) Send(r run.Record) error {
-	rec := posthaste.Record{Topic: c.topic, Key: r.Key, Value: r.Value}
-	if r.SentAt != 0 {
-		c.sendTimed(rec, r.SentAt)
+func (c *client) Send(key, value []byte, sentAt int64) error {
+	if sentAt != 0 {
+		c.sendTimed(key, value, sentAt)
 		return nil
 	}
-	_, err := c.producer.Send(context.Background(), rec)
+	_, err := c.producer.Send(context.Background(),
+		posthaste.Record{Topic: c.topic, Key: key, Value: value})
 	return err
 }
 
-// sendTimed is apart from Send so that its closure does not make every record
-// escape.
-func (c *client) sendTimed(rec posthaste.Record, sentAt int64) {
-	c.producer.SendAsync(context.Background(), rec,
+func (c *client) sendTimed(key, value []byte, sentAt int64) {
+	c.producer.SendAsync(context.Background(),
+		posthaste.Record{Topic: c.topic, Key: key, Value: value},
 		func(_ posthaste.RecordMetadata, err error) {
 			c.reported.Add(1)
 			if err != nil {
@@ -90,9 +89,9 @@ func (c *client) sendTimed(rec posthaste.Record, sentAt int64) {
 		})
 }
 
-func (c *client) SendWait(r run.Record) error {
-	rec := posthaste.Record{Topic: c.topic, Key: r.Key, Value: r.Value}
-	_, err := c.producer.SendSync(context.Background(), rec)
+func (c *client) SendWait(key, value []byte) error {
+	_, err := c.producer.SendSync(context.Background(),
+		posthaste.Record{Topic: c.topic, Key: key, Value: value})
 	return err
 }
 

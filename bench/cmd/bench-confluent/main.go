@@ -105,27 +105,30 @@ func (c *confluent) produce(m *kafka.Message, reports chan kafka.Event) error {
 	}
 }
 
-func (c *confluent) message(r run.Record) *kafka.Message {
-	m := &kafka.Message{Key: r.Key, Value: r.Value}
+func (c *confluent) message(key, value []byte) *kafka.Message {
+	m := &kafka.Message{Key: key, Value: value}
 	m.TopicPartition.Topic = c.topic
 	m.TopicPartition.Partition = kafka.PartitionAny
 	if c.partitions > 0 {
 		m.TopicPartition.Partition = int32(uint32(c.next.Add(1)) % uint32(c.partitions))
 	}
-	if r.SentAt != 0 {
-		m.Opaque = r.SentAt
-	}
 	return m
 }
 
-func (c *confluent) Send(r run.Record) error { return c.produce(c.message(r), nil) }
+func (c *confluent) Send(key, value []byte, sentAt int64) error {
+	m := c.message(key, value)
+	if sentAt != 0 {
+		m.Opaque = sentAt
+	}
+	return c.produce(m, nil)
+}
 
 var reportChannels = sync.Pool{New: func() any { return make(chan kafka.Event, 1) }}
 
-func (c *confluent) SendWait(r run.Record) error {
+func (c *confluent) SendWait(key, value []byte) error {
 	reports := reportChannels.Get().(chan kafka.Event)
 	defer reportChannels.Put(reports)
-	if err := c.produce(c.message(r), reports); err != nil {
+	if err := c.produce(c.message(key, value), reports); err != nil {
 		return err
 	}
 	switch ev := (<-reports).(type) {

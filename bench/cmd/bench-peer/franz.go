@@ -71,18 +71,18 @@ func newFranz(o *run.Options, outcomes *run.Outcomes) (run.Client, error) {
 	return f, nil
 }
 
-func (f *franz) Send(r run.Record) error {
+func (f *franz) Send(key, value []byte, sentAt int64) error {
 	promise := f.acked
-	if sentAt := r.SentAt; sentAt != 0 {
+	if sentAt != 0 {
 		promise = func(_ *kgo.Record, err error) { f.outcomes.Done(sentAt, err) }
 	}
-	rec := &kgo.Record{Topic: f.topic, Key: r.Key, Value: r.Value}
+	rec := &kgo.Record{Topic: f.topic, Key: key, Value: value}
 	f.client.Produce(context.Background(), rec, promise)
 	return nil
 }
 
-func (f *franz) SendWait(r run.Record) error {
-	rec := &kgo.Record{Topic: f.topic, Key: r.Key, Value: r.Value}
+func (f *franz) SendWait(key, value []byte) error {
+	rec := &kgo.Record{Topic: f.topic, Key: key, Value: value}
 	return f.client.ProduceSync(context.Background(), rec).FirstErr()
 }
 

@@ -105,12 +105,12 @@ func saramaConfig(o *run.Options) (*sarama.Config, error) {
 	return cfg, nil
 }
 
-func (s *saramaPeer) message(r run.Record, meta any) *sarama.ProducerMessage {
+func (s *saramaPeer) message(key, value []byte, meta any) *sarama.ProducerMessage {
 	m := &sarama.ProducerMessage{Topic: s.topic, Metadata: meta}
-	if r.Key != nil {
-		m.Key = sarama.ByteEncoder(r.Key)
+	if key != nil {
+		m.Key = sarama.ByteEncoder(key)
 	}
-	m.Value = sarama.ByteEncoder(r.Value)
+	m.Value = sarama.ByteEncoder(value)
 	return m
 }
 
@@ -126,12 +126,12 @@ func (s *saramaPeer) report(m *sarama.ProducerMessage, err error) {
 	}
 }
 
-func (s *saramaPeer) Send(r run.Record) error {
+func (s *saramaPeer) Send(key, value []byte, sentAt int64) error {
 	var meta any
-	if r.SentAt != 0 {
-		meta = saramaMeta{sentAt: r.SentAt}
+	if sentAt != 0 {
+		meta = saramaMeta{sentAt: sentAt}
 	}
-	s.producer.Input() <- s.message(r, meta)
+	s.producer.Input() <- s.message(key, value, meta)
 	return nil
 }
 
@@ -139,10 +139,10 @@ var saramaWaiters = sync.Pool{New: func() any { return make(chan error, 1) }}
 
 // SendWait does what sarama.SyncProducer does, which is this around the same
 // AsyncProducer.
-func (s *saramaPeer) SendWait(r run.Record) error {
+func (s *saramaPeer) SendWait(key, value []byte) error {
 	waiter := saramaWaiters.Get().(chan error)
 	defer saramaWaiters.Put(waiter)
-	s.producer.Input() <- s.message(r, saramaMeta{waiter: waiter})
+	s.producer.Input() <- s.message(key, value, saramaMeta{waiter: waiter})
 	return <-waiter
 }
 

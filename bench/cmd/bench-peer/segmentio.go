@@ -134,16 +134,16 @@ func (s *segmentio) reserve(size int64) {
 	s.buffered += size
 }
 
-func (s *segmentio) Send(r run.Record) error {
-	s.reserve(int64(len(r.Key) + len(r.Value)))
-	m := kafka.Message{Key: r.Key, Value: r.Value}
-	if r.SentAt != 0 {
-		m.WriterData = r.SentAt
+func (s *segmentio) Send(key, value []byte, sentAt int64) error {
+	s.reserve(int64(len(key) + len(value)))
+	m := kafka.Message{Key: key, Value: value}
+	if sentAt != 0 {
+		m.WriterData = sentAt
 	}
 	if s.chunk == nil {
 		err := s.async.WriteMessages(context.Background(), m)
 		if err != nil {
-			s.release(int64(len(r.Key) + len(r.Value)))
+			s.release(int64(len(key) + len(value)))
 		}
 		return err
 	}
@@ -167,8 +167,8 @@ func (s *segmentio) writeChunk(ctx context.Context) {
 	s.chunk = s.chunk[:0]
 }
 
-func (s *segmentio) SendWait(r run.Record) error {
-	return s.sync.WriteMessages(context.Background(), kafka.Message{Key: r.Key, Value: r.Value})
+func (s *segmentio) SendWait(key, value []byte) error {
+	return s.sync.WriteMessages(context.Background(), kafka.Message{Key: key, Value: value})
 }
 
 // Flush passes on the last chunk. What the writer holds goes after BatchTimeout.

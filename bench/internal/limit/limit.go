@@ -104,24 +104,24 @@ func (c *Client) chooser() func(key []byte) int {
 	}
 }
 
-// Send encodes r and sends the request it fills, or at once if records are
-// paced.
-func (c *Client) Send(r run.Record) error {
-	size := recordBound(r.Key, r.Value)
-	b := &c.batches[c.choose(r.Key)]
+// Send encodes a record and sends the request it fills, or at once if records
+// are paced.
+func (c *Client) Send(key, value []byte, sentAt int64) error {
+	size := recordBound(key, value)
+	b := &c.batches[c.choose(key)]
 	if b.size()+size > c.maxBatch && b.count > 0 {
 		if err := c.full(); err != nil {
 			return err
 		}
-		b = &c.batches[c.choose(r.Key)]
+		b = &c.batches[c.choose(key)]
 	}
 	if b.count == 0 {
 		b.baseMillis = time.Now().UnixMilli()
 	}
-	b.append(r.Key, r.Value)
+	b.append(key, value)
 	c.bytes += size
-	if r.SentAt != 0 {
-		c.request.times = append(c.request.times, r.SentAt)
+	if sentAt != 0 {
+		c.request.times = append(c.request.times, sentAt)
 	}
 	if c.options.Rate > 0 {
 		return c.write()
@@ -203,11 +203,11 @@ func (c *Client) readAnswers() {
 	}
 }
 
-// SendWait sends a request with r alone and reads its answer.
-func (c *Client) SendWait(r run.Record) error {
-	b := &c.batches[c.choose(r.Key)]
+// SendWait sends a request with one record and reads its answer.
+func (c *Client) SendWait(key, value []byte) error {
+	b := &c.batches[c.choose(key)]
 	b.baseMillis = time.Now().UnixMilli()
-	b.append(r.Key, r.Value)
+	b.append(key, value)
 	c.request.seal(c.batches, c.codec)
 	if err := c.request.writeTo(c.session.conn); err != nil {
 		return err

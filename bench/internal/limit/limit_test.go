@@ -37,10 +37,10 @@ func TestMurmur2IsThatOfTheJavaProducer(t *testing.T) {
 func TestARequestReadsBackAsTheRecordsAppended(t *testing.T) {
 	for name, codec := range codecs {
 		t.Run(name, func(t *testing.T) {
-			records := []run.Record{
-				{Value: []byte("no key")},
-				{Key: []byte("k"), Value: []byte(strings.Repeat("v", 300))},
-				{Key: []byte{}, Value: []byte{}},
+			records := []record{
+				{nil, []byte("no key")},
+				{[]byte("k"), []byte(strings.Repeat("v", 300))},
+				{[]byte{}, []byte{}},
 			}
 			batches := make([]batch, 2)
 			batches[0].init(0, 1024)
@@ -48,7 +48,7 @@ func TestARequestReadsBackAsTheRecordsAppended(t *testing.T) {
 			batches[1].baseMillis = 1_700_000_000_000
 			batches[1].sequence = 40
 			for _, r := range records {
-				batches[1].append(r.Key, r.Value)
+				batches[1].append(r.key, r.value)
 			}
 			var q request
 			q.init(&session{producerID: 7, acks: -1}, &run.Options{Topic: "orders"})
@@ -68,7 +68,9 @@ func TestARequestReadsBackAsTheRecordsAppended(t *testing.T) {
 	}
 }
 
-func checkRequest(t *testing.T, wire []byte, records []run.Record) {
+type record struct{ key, value []byte }
+
+func checkRequest(t *testing.T, wire []byte, records []record) {
 	t.Helper()
 	if n := binary.BigEndian.Uint32(wire); int(n) != len(wire)-4 {
 		t.Fatalf("length is %d, want %d", n, len(wire)-4)
@@ -103,8 +105,8 @@ func checkRequest(t *testing.T, wire []byte, records []run.Record) {
 		if err := r.ReadFrom(body[:n+int(length)]); err != nil {
 			t.Fatalf("record %d: %v", i, err)
 		}
-		if !bytes.Equal(r.Key, want.Key) || (r.Key == nil) != (want.Key == nil) ||
-			!bytes.Equal(r.Value, want.Value) || r.OffsetDelta != int32(i) {
+		if !bytes.Equal(r.Key, want.key) || (r.Key == nil) != (want.key == nil) ||
+			!bytes.Equal(r.Value, want.value) || r.OffsetDelta != int32(i) {
 			t.Errorf("record %d is %+v, want %+v", i, r, want)
 		}
 		body = body[n+int(length):]

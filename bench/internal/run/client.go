@@ -10,27 +10,22 @@ package run
 
 import "context"
 
-// Record is one record to send. Key is nil when records have no key. The bytes
-// are shared by all threads and must not be changed.
-type Record struct {
-	Key   []byte
-	Value []byte
-	// SentAt is when the send call began (see Now) for a record whose latency
-	// is measured, else 0. An adapter passes it to Outcomes.Done.
-	SentAt int64
-}
-
 // Client is a producer under test. All methods but Close are called by many
 // goroutines at once if Options.Threads is above 1.
+//
+// A record's key is nil when records have no key. The bytes are shared by all
+// threads and must not be changed.
 type Client interface {
-	// Send hands r over and does not wait for its acknowledgement, which the
-	// adapter reports to Outcomes once. An error means that r has no outcome to
-	// come; it counts as failed.
-	Send(r Record) error
+	// Send hands a record over and does not wait for its acknowledgement, which
+	// the adapter reports to Outcomes once. An error means that the record has
+	// no outcome to come; it counts as failed. sentAt is when the call began
+	// (see Now) if the record's latency is measured, else 0; the adapter passes
+	// it to Outcomes.Done.
+	Send(key, value []byte, sentAt int64) error
 
-	// SendWait sends r and returns when it is acknowledged. It reports nothing
-	// to Outcomes.
-	SendWait(r Record) error
+	// SendWait sends a record and returns when it is acknowledged. It reports
+	// nothing to Outcomes.
+	SendWait(key, value []byte) error
 
 	// Flush sends what is buffered without waiting for linger. It may return
 	// before the outcomes are reported.

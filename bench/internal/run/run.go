@@ -210,17 +210,16 @@ func (t *thread) run() {
 // every 64th.
 func (t *thread) runFlat() {
 	client := t.bench.client
-	var r Record
 	for i := range t.records {
-		r.SentAt = 0
+		sentAt := int64(0)
 		if i%sampleEvery == 0 {
-			r.SentAt = Now()
-			if t.stopAt != 0 && r.SentAt >= t.stopAt {
+			sentAt = Now()
+			if t.stopAt != 0 && sentAt >= t.stopAt {
 				return
 			}
 		}
-		t.cursor.next(&r)
-		t.account(&r, client.Send(r))
+		key, value := t.cursor.next()
+		t.account(len(key)+len(value), client.Send(key, value, sentAt))
 	}
 }
 
@@ -228,14 +227,13 @@ func (t *thread) runFlat() {
 // once and none is skipped, so that a stall shows in all records it delays.
 func (t *thread) runPaced() {
 	client := t.bench.client
-	var r Record
 	for i := range t.records {
-		r.SentAt = t.awaitTurn(i)
-		if t.stopAt != 0 && r.SentAt >= t.stopAt {
+		sentAt := t.awaitTurn(i)
+		if t.stopAt != 0 && sentAt >= t.stopAt {
 			return
 		}
-		t.cursor.next(&r)
-		t.account(&r, client.Send(r))
+		key, value := t.cursor.next()
+		t.account(len(key)+len(value), client.Send(key, value, sentAt))
 	}
 }
 
@@ -252,7 +250,6 @@ func (t *thread) awaitTurn(i int64) int64 {
 // runSync waits for each record's acknowledgement and measures every record.
 func (t *thread) runSync() {
 	client, paced := t.bench.client, t.bench.options.Rate > 0
-	var r Record
 	now := Now()
 	for i := range t.records {
 		if paced {
@@ -261,18 +258,18 @@ func (t *thread) runSync() {
 		if t.stopAt != 0 && now >= t.stopAt {
 			return
 		}
-		t.cursor.next(&r)
-		err := client.SendWait(r)
+		key, value := t.cursor.next()
+		err := client.SendWait(key, value)
 		acked := Now()
 		recordLatency(t.latency, acked-now)
 		now = acked
-		t.account(&r, err)
+		t.account(len(key)+len(value), err)
 	}
 }
 
-func (t *thread) account(r *Record, err error) {
+func (t *thread) account(size int, err error) {
 	t.totals.records++
-	t.totals.bytes += int64(len(r.Key) + len(r.Value))
+	t.totals.bytes += int64(size)
 	if err != nil {
 		t.totals.failed++
 		if t.err == nil {

@@ -20,29 +20,31 @@ type fake struct {
 	outcomes *Outcomes
 
 	mu     sync.Mutex
-	sent   []Record
+	sent   []record
 	at     []int64 // when each was sent
 	failAt int     // this many records are good, then one Send fails; 0 is never
 }
 
+type record struct{ key, value []byte }
+
 var errRefused = errors.New("refused")
 
-func (f *fake) Send(r Record) error {
+func (f *fake) Send(key, value []byte, sentAt int64) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.sent = append(f.sent, r)
+	f.sent = append(f.sent, record{key, value})
 	f.at = append(f.at, Now())
 	if len(f.sent) == f.failAt {
 		return errRefused
 	}
-	f.outcomes.Done(r.SentAt, nil)
+	f.outcomes.Done(sentAt, nil)
 	return nil
 }
 
-func (f *fake) SendWait(r Record) error {
+func (f *fake) SendWait(key, value []byte) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.sent = append(f.sent, r)
+	f.sent = append(f.sent, record{key, value})
 	if len(f.sent) == f.failAt {
 		return errRefused
 	}
@@ -133,13 +135,12 @@ func TestKeysAreThoseOfTheDocument(t *testing.T) {
 		for first := range threads {
 			c := w.cursor(first, threads)
 			for i := first; i < 5000; i += threads {
-				var r Record
-				c.next(&r)
+				key, value := c.next()
 				want := fmt.Sprintf("key-%06d", uint64(i)*keyMultiplier%distinct)
-				if string(r.Key) != want {
-					t.Fatalf("%d threads: record %d has key %s, want %s", threads, i, r.Key, want)
+				if string(key) != want {
+					t.Fatalf("%d threads: record %d has key %s, want %s", threads, i, key, want)
 				}
-				if &r.Value[0] != &w.values[i%distinctValues][0] {
+				if &value[0] != &w.values[i%distinctValues][0] {
 					t.Fatalf("%d threads: record %d has another's value", threads, i)
 				}
 			}
@@ -155,7 +156,7 @@ func TestLinesOfTheDataFileAreTheValuesInTurn(t *testing.T) {
 	_, f := runFake(t, 0, "--records=5", "--warmup=0", "--data="+path)
 	var got []string
 	for _, r := range f.sent {
-		got = append(got, string(r.Value))
+		got = append(got, string(r.value))
 	}
 	if want := "a bb ccc a bb"; strings.Join(got, " ") != want {
 		t.Errorf("values are %q, want %q", got, want)

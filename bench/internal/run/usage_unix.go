@@ -3,7 +3,6 @@
 package run
 
 import (
-	"runtime"
 	"syscall"
 	"time"
 )
@@ -14,9 +13,5 @@ func processUsage() (cpu time.Duration, rss int64) {
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		panic("getrusage: " + err.Error()) // cannot happen with a valid pointer
 	}
-	rss = int64(u.Maxrss)
-	if runtime.GOOS != "darwin" && runtime.GOOS != "ios" {
-		rss *= 1024 // kilobytes, except on Darwin
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), rss
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), peakRSS(int64(u.Maxrss))
 }

@@ -98,18 +98,19 @@ func (w *Workload) cursor(first, step int64) cursor {
 	return c
 }
 
-// next sets r's key and value to those of the cursor's record and moves on.
-func (c *cursor) next(r *Record) {
-	r.Value = c.work.values[c.value]
+// next returns the key and value of the cursor's record and moves on.
+func (c *cursor) next() (key, value []byte) {
+	value = c.work.values[c.value]
 	c.value += c.valueStep
 	if c.value >= len(c.work.values) {
 		c.value -= len(c.work.values)
 	}
 	if n := uint64(len(c.work.keys)); n > 0 {
-		r.Key = c.work.keys[c.key]
+		key = c.work.keys[c.key]
 		c.key += c.keyStep
 		if c.key >= n {
 			c.key -= n
 		}
 	}
+	return key, value
 }
