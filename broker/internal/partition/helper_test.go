@@ -58,7 +58,9 @@ func mustSend(t testing.TB, p *Partition, s batchtest.Spec) AppendResult {
 	return r
 }
 
-func values(v ...string) batchtest.Spec { return batchtest.Spec{Records: batchtest.Values(t0, v...)} }
+func values(v ...string) batchtest.Spec {
+	return batchtest.Spec{Records: batchtest.Values(t0, v...)}
+}
 
 func fetch(t testing.TB, p *Partition, offset int64, i Isolation) FetchResult {
 	t.Helper()
