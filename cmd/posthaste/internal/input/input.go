@@ -17,6 +17,8 @@ package input
 import (
 	"fmt"
 	"strings"
+
+	"github.com/posthaste-go/posthaste/serializer"
 )
 
 // Format is how the bytes of an input are divided into records.
@@ -38,10 +40,7 @@ const (
 )
 
 // Header is one record header. A nil Value is a null.
-type Header struct {
-	Key   string
-	Value []byte
-}
+type Header = serializer.Header
 
 // Record is one record as the input has it. Its slices belong to the Reader and
 // are overwritten by the next Read.

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"slices"
+	"strings"
+)
+
+// optional lists flags that may stand with a value or without: --flag,
+// --flag=value, and as Kafka's tools allow --flag value if the value is one of
+// these.
+var optional = map[string][]string{
+	"--delivery-report":   {"text", "json"},
+	"--compression-codec": {"none", "gzip", "snappy", "lz4", "zstd"},
+}
+
+// topicActions are the flags of Kafka's topics tool that are commands here.
+var topicActions = []string{"create", "describe", "list", "alter", "delete"}
+
+// normalize rewrites the spellings of Kafka's tools that are no flags in the
+// sense of kong.
+func normalize(args []string) []string {
+	out := make([]string, 0, len(args))
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		switch {
+		case arg == "--":
+			return append(out, args[i:]...)
+		case i == 0 && (arg == "--version" || arg == "-v"):
+			arg = "version"
+		case len(out) > 0 && out[0] == "topics" && strings.HasPrefix(arg, "--") &&
+			slices.Contains(topicActions, arg[2:]) && !slices.Contains(topicActions, at(out, 1)):
+			out = slices.Insert(out, 1, arg[2:]) // topics --create --topic t
+			continue
+		case optional[arg] != nil && slices.Contains(optional[arg], at(args, i+1)):
+			i++
+			arg += "=" + args[i]
+		case arg == "--producer-props": // takes all that follows up to the next flag
+			for i++; i < len(args) && !strings.HasPrefix(args[i], "-"); i++ {
+				out = append(out, "--producer-property="+args[i])
+			}
+			i--
+			continue
+		}
+		out = append(out, arg)
+	}
+	return out
+}
+
+// at is list[i], or "" behind its end.
+func at(list []string, i int) string {
+	if i >= len(list) {
+		return ""
+	}
+	return list[i]
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/posthaste-go/posthaste/broker"
+)
+
+type brokerCmd struct {
+	Listen        string `default:"127.0.0.1:9092" placeholder:"HOST:PORT" help:"Address to serve (default: ${default}); port 0 picks a free one."`
+	Data          string `default:".posthaste" placeholder:"DIR" help:"Data directory (default: ${default})."`
+	NumPartitions int    `name:"num-partitions" placeholder:"N" help:"Partitions of topics that clients just mention (default: num.partitions, which is 1)."`
+	Config        string `placeholder:"FILE" help:"Broker settings by Kafka's names: a server.properties."`
+	Advertise     string `placeholder:"HOST:PORT" help:"Address that clients are told, if it is another than --listen."`
+	Verbose       bool   `help:"Log what happens, not only what goes wrong."`
+}
+
+// Help is what --help adds.
+func (*brokerCmd) Help() string {
+	return `Serves any Kafka client from one process and one directory until it is interrupted.
+Prints "ready HOST:PORT" on standard output once it serves.
+
+Example: posthaste broker --listen 127.0.0.1:9092 --data /var/lib/posthaste`
+}
+
+// Run serves until a signal.
+func (c *brokerCmd) Run(e *env) error {
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	level := slog.LevelWarn
+	if c.Verbose {
+		level = slog.LevelInfo
+	}
+	cfg.Logger = logger(e, level)
+	b, err := broker.Start(cfg)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(e.out, "ready %s\n", b.Addr()); err != nil {
+		return errors.Join(fmt.Errorf("cannot write to standard output: %w", err), b.Close())
+	}
+	<-e.ctx.Done()
+	if err := b.Close(); err != nil {
+		return fmt.Errorf("the broker did not end in order: %w", err)
+	}
+	return nil
+}
+
+func (c *brokerCmd) config() (broker.Config, error) {
+	cfg := broker.Config{}
+	if c.Config != "" {
+		var err error
+		if cfg, err = broker.LoadConfig(c.Config); err != nil {
+			return cfg, usagef("%v", err)
+		}
+	}
+	if c.NumPartitions < 0 {
+		return cfg, usagef("--num-partitions %d: a topic has at least 1", c.NumPartitions)
+	}
+	cfg.NumPartitions = c.NumPartitions
+	cfg.Advertise = c.Advertise
+	// The flags' defaults give way to what the file says.
+	if c.Config == "" || c.Listen != defaultListen {
+		cfg.Listen = c.Listen
+	} else if cfg.Properties["listeners"] == "" {
+		cfg.Listen = defaultListen
+	}
+	if given := cfg.Properties["log.dirs"] + cfg.Properties["log.dir"]; given == "" ||
+		c.Data != defaultData {
+		cfg.DataDir = c.Data
+	}
+	return cfg, nil
+}
+
+// Defaults of flags, repeated where code must know whether they were given.
+const (
+	defaultListen = "127.0.0.1:9092"
+	defaultData   = ".posthaste"
+)

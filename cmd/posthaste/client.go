@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/posthaste-go/posthaste"
+	"github.com/posthaste-go/posthaste/internal/config"
+)
+
+// adminTimeout bounds each question to a cluster.
+const adminTimeout = 30 * time.Second
+
+// clientOptions says to franz-go, which reads and administers topics here, what
+// cfg says to the producer about reaching the brokers.
+func clientOptions(cfg *posthaste.Config) ([]kgo.Opt, error) {
+	id := cfg.ClientID
+	if id == "" {
+		id = "posthaste"
+	}
+	opts := []kgo.Opt{kgo.SeedBrokers(cfg.BootstrapServers...), kgo.ClientID(id),
+		kgo.RetryTimeout(adminTimeout)}
+	protocol := strings.ToUpper(string(cfg.SecurityProtocol))
+	if config.UsesTLS(protocol) {
+		t, err := tlsConfig(cfg)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, kgo.DialTLSConfig(t))
+	}
+	if config.UsesSASL(protocol) {
+		opt, err := saslOption(cfg)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, opt)
+	}
+	return opts, nil
+}
+
+func saslOption(cfg *posthaste.Config) (kgo.Opt, error) {
+	login, err := config.ParseJAAS(string(cfg.SASLJAASConfig))
+	if err != nil {
+		return nil, &posthaste.ConfigError{Key: "sasl.jaas.config", Value: config.Hidden,
+			Reason: "not a login module's line", Err: err}
+	}
+	user, password := login.Options["username"], login.Options["password"]
+	switch cfg.SASLMechanism {
+	case "PLAIN":
+		return kgo.SASL(plain.Auth{User: user, Pass: password}.AsMechanism()), nil
+	case "SCRAM-SHA-256":
+		return kgo.SASL(scram.Auth{User: user, Pass: password}.AsSha256Mechanism()), nil
+	case "SCRAM-SHA-512":
+		return kgo.SASL(scram.Auth{User: user, Pass: password}.AsSha512Mechanism()), nil
+	}
+	return nil, &posthaste.ConfigError{Key: "sasl.mechanism", Value: cfg.SASLMechanism,
+		Reason: "a mechanism that reading and administration do not have",
+		Remedy: "use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"}
+}
+
+// tlsConfig reads certificates in PEM, from files or from the settings.
+func tlsConfig(cfg *posthaste.Config) (*tls.Config, error) {
+	if cfg.TLS != nil {
+		return cfg.TLS, nil
+	}
+	t := &tls.Config{MinVersion: tls.VersionTLS12}
+	trusted, err := pemOf("ssl.truststore", cfg.SSLTruststoreLocation, cfg.SSLTruststoreType,
+		string(cfg.SSLTruststoreCertificates))
+	if err != nil {
+		return nil, err
+	}
+	if trusted != nil {
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM(trusted) {
+			return nil, &posthaste.ConfigError{Key: "ssl.truststore.location",
+				Value: cfg.SSLTruststoreLocation, Reason: "no certificate in it",
+				Remedy: "give certificates in PEM"}
+		}
+	}
+	own, err := pemOf("ssl.keystore", cfg.SSLKeystoreLocation, cfg.SSLKeystoreType,
+		string(cfg.SSLKeystoreCertificateChain))
+	if err != nil || own == nil {
+		return t, err
+	}
+	key := own
+	if cfg.SSLKeystoreKey != "" {
+		key = []byte(cfg.SSLKeystoreKey)
+	}
+	pair, err := tls.X509KeyPair(own, key)
+	if err != nil {
+		return nil, &posthaste.ConfigError{Key: "ssl.keystore.location",
+			Value: cfg.SSLKeystoreLocation, Reason: "certificate and key do not fit", Err: err,
+			Remedy: "give both in PEM, the key not encrypted"}
+	}
+	t.Certificates = []tls.Certificate{pair}
+	return t, nil
+}
+
+// pemOf returns the PEM text of a store, nil if none is configured.
+func pemOf(store, location, kind, inline string) ([]byte, error) {
+	if inline != "" {
+		return []byte(inline), nil
+	}
+	if location == "" {
+		return nil, nil
+	}
+	if !strings.EqualFold(kind, "PEM") {
+		return nil, &posthaste.ConfigError{Key: store + ".type", Value: kind,
+			Reason: "reading and administration take PEM only",
+			Remedy: "convert the store with keytool and openssl, and set " + store + ".type=PEM"}
+	}
+	b, err := os.ReadFile(location)
+	if err != nil {
+		return nil, &posthaste.ConfigError{Key: store + ".location", Value: location,
+			Reason: "cannot read the file", Err: err}
+	}
+	return b, nil
+}
+
+// admin is a client for questions about topics, and the cluster it asks.
+type admin struct {
+	*kadm.Client
+	cluster *cluster
+}
+
+// admin connects for questions about topics. The caller closes it.
+func (c *connection) admin(e *env) (*admin, error) {
+	cfg, err := c.config()
+	if err != nil {
+		return nil, err
+	}
+	cl, err := c.connect(e, cfg)
+	if err != nil {
+		return nil, err
+	}
+	a, err := cl.admin()
+	if err != nil {
+		return nil, errors.Join(err, cl.close(e))
+	}
+	return a, nil
+}
+
+// admin connects for questions about topics of a cluster at hand.
+func (c *cluster) admin() (*admin, error) {
+	opts, err := clientOptions(&c.cfg)
+	if err != nil {
+		return nil, err
+	}
+	client, err := kgo.NewClient(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the settings to ask about topics: %w", err)
+	}
+	return &admin{kadm.NewClient(client), c}, nil
+}
+
+// close ends the client and the cluster if it is this command's own, and adds
+// what fails to err.
+func (a *admin) close(e *env, err error) error {
+	a.Client.Close()
+	if closing := a.cluster.close(e); closing != nil {
+		return errors.Join(err, closing)
+	}
+	return err
+}
+
+// errNoTopic is matched by the error for a topic that does not exist.
+var errNoTopic = errors.New("does not exist")
+
+// topic describes one topic.
+func (a *admin) topic(ctx context.Context, name string) (kadm.TopicDetail, error) {
+	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
+	defer cancel()
+	all, err := a.ListTopicsWithInternal(ctx, name)
+	if err != nil {
+		return kadm.TopicDetail{}, a.failed(ctx, "cannot ask about topic "+name, err)
+	}
+	t := all[name]
+	if errors.Is(t.Err, kerr.UnknownTopicOrPartition) || len(t.Partitions) == 0 && t.Err == nil {
+		return t, fmt.Errorf("topic %s %w on %s; create it with posthaste topics create --topic %s",
+			name, errNoTopic, a.cluster.where, name)
+	}
+	if t.Err != nil {
+		return t, fmt.Errorf("topic %s: %w", name, t.Err)
+	}
+	return t, nil
+}
+
+// failed words an error of a request, which may be the command's interruption.
+func (a *admin) failed(ctx context.Context, doing string, err error) error {
+	if cause := context.Cause(ctx); errors.Is(cause, errInterrupted) {
+		return cause
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%s: %s gave no answer within %v; is the cluster well?", doing,
+			a.cluster.where, adminTimeout)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// autoCreates reports whether brokers create topics that clients mention; true
+// if they do not say.
+func (a *admin) autoCreates(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
+	defer cancel()
+	brokers, err := a.ListBrokers(ctx)
+	if err != nil || len(brokers) == 0 {
+		return true
+	}
+	answers, err := a.DescribeBrokerConfigs(ctx, brokers[0].NodeID)
+	if err != nil {
+		return true
+	}
+	for _, r := range answers {
+		for _, c := range r.Configs {
+			if c.Key == "auto.create.topics.enable" {
+				return c.MaybeValue() != "false"
+			}
+		}
+	}
+	return true
+}
