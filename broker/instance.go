@@ -82,6 +82,10 @@ func (b *Broker) open() (*instance, error) {
 
 func (i *instance) load() error {
 	b := i.b
+	// The directory may be new, and must survive a power cut with what is in it.
+	if err := i.files.SyncDir(path.Dir(i.path)); err != nil {
+		b.log.Warn("a power cut may lose a new data directory", "path", i.path, "error", err)
+	}
 	nodes, err := b.nodes()
 	if err != nil {
 		return err
