@@ -147,14 +147,14 @@ var producers atomic.Int64
 // *ConfigError: the first problem, with its file and line if it came from there,
 // and what to do. NewProducer validates by itself.
 func (c *Config) Validate() error {
-	_, _, err := c.settle()
+	_, err := c.settle()
 	return err
 }
 
 // effective is Validate and the values in force. Each call without a client.id
 // takes the next producer-<n>.
 func (c *Config) effective() (settings, error) {
-	s, _, err := c.settle()
+	s, err := c.settle()
 	if err != nil {
 		return settings{}, err
 	}
@@ -168,18 +168,27 @@ func (c *Config) effective() (settings, error) {
 	return s, nil
 }
 
-// settle applies the rules to a copy of c and reports what they changed.
-func (c *Config) settle() (settings, []config.Change, error) {
+// ruled is c's values in force, and what the rules between settings changed.
+func (c *Config) ruled() (config.Values, []config.Change, error) {
 	if c.origin == nil {
-		return settings{}, nil, errZeroConfig()
+		return nil, nil, errZeroConfig()
 	}
 	v, err := c.values()
 	if err != nil {
-		return settings{}, nil, err
+		return nil, nil, err
 	}
 	changes, err := config.Settle(v, c.isGiven)
 	if err != nil {
-		return settings{}, nil, c.locate(configError(err))
+		return nil, nil, c.locate(configError(err))
+	}
+	return v, changes, nil
+}
+
+// settle is the values in force as plain data, everything checked.
+func (c *Config) settle() (settings, error) {
+	v, _, err := c.ruled()
+	if err != nil {
+		return settings{}, err
 	}
 	inForce := *c
 	for i := range config.Table {
@@ -189,9 +198,9 @@ func (c *Config) settle() (settings, []config.Change, error) {
 	}
 	s, err := inForce.settings()
 	if err != nil {
-		return settings{}, nil, c.locate(configError(err))
+		return settings{}, c.locate(configError(err))
 	}
-	return s, changes, nil
+	return s, nil
 }
 
 // settings copies a Config whose values are in force.

@@ -125,6 +125,8 @@ func fromEntries(file string, entries []properties.Entry, warnings []string) (Co
 
 // Set gives one setting a value as text, by its name in producer.properties. It is
 // what a line of a file does, and counts as given even if the value is the default.
+// Config providers serve the values that are Set after them.
+//
 // An unknown name is kept and reported by Warnings; errors are a *ConfigError, and
 // leave c as it was.
 func (c *Config) Set(key, value string) error {

@@ -2,6 +2,7 @@ package posthaste
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 
@@ -19,10 +20,17 @@ func (c *Config) Warnings() []string {
 	for _, w := range c.origin.warnings {
 		all = append(all, w.text)
 	}
-	if _, changes, err := c.settle(); err == nil {
-		for _, change := range changes {
-			all = append(all, change.String())
+	v, changes, err := c.ruled()
+	if err != nil {
+		return all
+	}
+	for _, change := range append(changes, config.Unused(v, c.isGiven)...) {
+		at := c.locate(&ConfigError{Key: change.Key})
+		text := change.String()
+		if at := position(at.File, at.Line); at != "" {
+			text = at + ": " + text
 		}
+		all = append(all, text)
 	}
 	return all
 }
@@ -49,12 +57,10 @@ func (c *Config) Properties() []Property {
 			inForce[row.Name], _ = load(c, row)
 		}
 	}
-	if v, err := c.values(); err == nil {
-		if changes, err := config.Settle(v, c.isGiven); err == nil {
-			inForce = v
-			for _, change := range changes {
-				ruled[change.Key] = true
-			}
+	if v, changes, err := c.ruled(); err == nil {
+		inForce = v
+		for _, change := range changes {
+			ruled[change.Key] = true
 		}
 	}
 	var all []Property
@@ -125,7 +131,12 @@ func (c *Config) Map() map[string]string {
 }
 
 // String shows the settings that were given, one line, passwords hidden.
-func (c Config) String() string {
+func (c Config) String() string { return c.given() }
+
+// LogValue is String, so that log/slog prints no password either.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.given()) }
+
+func (c *Config) given() string {
 	text := "posthaste.Config{"
 	for _, p := range c.Properties() {
 		if p.Source != "default" {

@@ -71,6 +71,20 @@ var namedInterceptors = map[string]func(*Config) (Interceptor, error){}
 // security is TLS and SASL, if security.protocol asks for them.
 func (c *Config) security(s *settings) error {
 	protocol := string(c.SecurityProtocol)
+	for _, fault := range []struct {
+		wrong         bool
+		field, remedy string
+	}{
+		{c.TLS != nil && !config.UsesTLS(protocol), "TLS", "SSL or SASL_SSL"},
+		{c.SASLUsername != "" && !config.UsesSASL(protocol), "SASLUsername",
+			"SASL_SSL or SASL_PLAINTEXT"},
+	} {
+		if fault.wrong { // never send in clear what was meant to be protected
+			return &ConfigError{Key: "security.protocol", Value: protocol,
+				Reason: "it makes no use of Config." + fault.field + ", which is set",
+				Remedy: "set it to " + fault.remedy}
+		}
+	}
 	if config.UsesTLS(protocol) {
 		s.tls = &tlsSettings{
 			config:                   c.TLS,

@@ -1,9 +1,11 @@
 package posthaste
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -233,6 +235,11 @@ func TestFieldsThatPropertiesCannotSay(t *testing.T) {
 			"compression.type=brotli: out of bounds; give none, gzip, snappy, lz4 or zstd"},
 		"an element that is empty": {func(c *Config) { c.BootstrapServers = []string{"h:1", ""} },
 			"an element of the list is empty"},
+		"TLS on a plain connection": {func(c *Config) { c.TLS = &tls.Config{} },
+			"security.protocol=PLAINTEXT: it makes no use of Config.TLS, which is set; " +
+				"set it to SSL or SASL_SSL"},
+		"a user name on a plain connection": {func(c *Config) { c.SASLUsername = "u" },
+			"set it to SASL_SSL or SASL_PLAINTEXT"},
 		"a negative linger": {func(c *Config) { c.Linger = -time.Millisecond },
 			"linger.ms=-1: out of bounds"},
 	}
@@ -286,6 +293,34 @@ func TestCopiesAreIndependent(t *testing.T) {
 	}
 	if _, ok := a.Lookup("my.plugin"); ok || len(a.Warnings()) != 1 {
 		t.Errorf("the original has its copy's settings: %q", a.Warnings())
+	}
+}
+
+func TestWhatAnotherChoiceRulesOutIsWarnedAbout(t *testing.T) {
+	c, err := LoadProperties(named{strings.NewReader("bootstrap.servers=h:1\n" +
+		"ssl.truststore.location=/ca.pem\nsasl.mechanism=PLAIN\npartitioner.class=round_robin\n" +
+		"partitioner.ignore.keys=true\nretry.backoff.ms=2000\nacks=1"), "p"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"enable.idempotence is false: acks=1 rules it out",
+		"p:6: retry.backoff.ms is 1000: retry.backoff.max.ms bounds it",
+		"p:5: partitioner.ignore.keys is not used: partitioner.class chooses another partitioner",
+		"p:3: sasl.mechanism is not used: security.protocol=PLAINTEXT does not authenticate",
+		"p:2: ssl.truststore.location is not used: security.protocol=PLAINTEXT does not encrypt",
+	}
+	if diff := cmp.Diff(want, c.Warnings()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLogsHoldNoPasswords(t *testing.T) {
+	var out strings.Builder
+	c := mustConfig(t, map[string]string{"ssl.key.password": "hunter2", "linger.ms": "7"})
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("start", "config", c)
+	if strings.Contains(out.String(), "hunter2") || !strings.Contains(out.String(), "linger.ms=7") {
+		t.Errorf("the log has %s", &out)
 	}
 }
 

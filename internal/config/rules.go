@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // Values holds parsed settings by name, each of the type that its Kind has; a
@@ -55,6 +56,41 @@ func Settle(v Values, given func(name string) bool) ([]Change, error) {
 		}
 	}
 	return s.changes, nil
+}
+
+// Unused lists the given settings that a settled v gives no part to play, each with
+// the reason: those of TLS, SASL and the built-in partitioner where another choice
+// rules them out.
+func Unused(v Values, given func(name string) bool) []Change {
+	var all []Change
+	protocol := strings.ToUpper(v.text("security.protocol"))
+	for i := range Table {
+		row := &Table[i]
+		if row.Field == "" || !given(row.Name) {
+			continue
+		}
+		reason := ""
+		switch {
+		case strings.HasPrefix(row.Name, "ssl.") && !UsesTLS(protocol):
+			reason = "security.protocol=" + protocol + " does not encrypt"
+		case strings.HasPrefix(row.Name, "sasl.") && !UsesSASL(protocol):
+			reason = "security.protocol=" + protocol + " does not authenticate"
+		case v.text("partitioner.class") != "" && builtinPartitioner[row.Name]:
+			reason = "partitioner.class chooses another partitioner"
+		default:
+			continue
+		}
+		all = append(all, Change{Key: row.Name, Value: "not used", Reason: reason})
+	}
+	return all
+}
+
+// builtinPartitioner are settings that only the partitioner without a class reads.
+var builtinPartitioner = map[string]bool{
+	"partitioner.ignore.keys":                  true,
+	"partitioner.adaptive.partitioning.enable": true,
+	"partitioner.availability.timeout.ms":      true,
+	"partitioner.rack.aware":                   true,
 }
 
 type settling struct {

@@ -32,7 +32,6 @@ func TestResolveDoesWhatKafkaDoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("POSTHASTE_TEST", "from the environment")
-
 	tests := map[string]struct {
 		more    map[string]string
 		value   string
@@ -47,10 +46,9 @@ func TestResolveDoesWhatKafkaDoes(t *testing.T) {
 			want:  "secAret from the environment"},
 		"an answer is not asked": {
 			value: "${file:" + secrets + ":other}", want: "${env:POSTHASTE_TEST}"},
-		"an unknown provider": {value: "${vault:x:y}", want: "${vault:x:y}"},
-		"a provider with no class": {
-			value: "${unset:x}", want: "${unset:x}"},
-		"no reference": {value: "a $ {b}", want: "a $ {b}"},
+		"an unknown provider":      {value: "${vault:x:y}", want: "${vault:x:y}"},
+		"a provider with no class": {value: "${unset:x}", want: "${unset:x}"},
+		"no reference":             {value: "a $ {b}", want: "a $ {b}"},
 		"a file without a key": {
 			value: "${file:pw}", want: "${file:pw}", missing: []string{"${file:pw}"}},
 		"a key that is not there": {
@@ -67,21 +65,19 @@ func TestResolveDoesWhatKafkaDoes(t *testing.T) {
 			want:    "${directory:" + dir + "/sub:../token}",
 			missing: []string{"${directory:" + dir + "/sub:../token}"}},
 		"the pattern allows the variable": {
-			more:  map[string]string{"config.providers.env.param.allowlist.pattern": "POST.*"},
+			more:  map[string]string{pattern: "POST.*"},
 			value: "${env:POSTHASTE_TEST}", want: "from the environment"},
 		"the pattern wants the whole name": {
-			more:  map[string]string{"config.providers.env.param.allowlist.pattern": "POST"},
-			value: "${env:POSTHASTE_TEST}", want: "${env:POSTHASTE_TEST}",
-			missing: []string{"${env:POSTHASTE_TEST}"}},
+			more: map[string]string{pattern: "POST"}, value: "${env:POSTHASTE_TEST}",
+			want: "${env:POSTHASTE_TEST}", missing: []string{"${env:POSTHASTE_TEST}"}},
 		"a file below an allowed path": {
 			more:  map[string]string{"config.providers.file.param.allowed.paths": "/etc, " + dir},
 			value: "${file:" + dir + "/sub/../secrets.properties:pw}", want: "secAret "},
 		"a file elsewhere": {
-			more:  map[string]string{"config.providers.file.param.allowed.paths": dir + "/sub"},
-			value: "${file:" + dir + "/sub/../secrets.properties:pw}",
-			want:  "${file:" + dir + "/sub/../secrets.properties:pw}",
-			missing: []string{
-				"${file:" + dir + "/sub/../secrets.properties:pw}"}},
+			more:    map[string]string{"config.providers.file.param.allowed.paths": dir + "/sub"},
+			value:   "${file:" + dir + "/sub/../secrets.properties:pw}",
+			want:    "${file:" + dir + "/sub/../secrets.properties:pw}",
+			missing: []string{"${file:" + dir + "/sub/../secrets.properties:pw}"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -97,6 +93,8 @@ func TestResolveDoesWhatKafkaDoes(t *testing.T) {
 		})
 	}
 }
+
+const pattern = "config.providers.env.param.allowlist.pattern"
 
 func writeFile(t *testing.T, path, text string) {
 	t.Helper()
