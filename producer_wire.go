@@ -74,6 +74,9 @@ func senderSettings(s *settings) sender.Settings {
 		Reconnect: backoff.Policy{
 			Initial: s.reconnectBackoff, Max: s.reconnectBackoffMax, Jitter: backoff.Jitter,
 		},
+		Setup: backoff.Policy{
+			Initial: s.connectionSetupTimeout, Max: s.connectionSetupTimeoutMax, Jitter: backoff.Jitter,
+		},
 		MaxIdle:        s.connectionsMaxIdle,
 		MetadataMaxAge: s.metadataMaxAge, MetadataMaxIdle: s.metadataMaxIdle,
 		Bootstrap: s.bootstrapServers,
@@ -92,7 +95,7 @@ func (p *Producer) connection() (conn.Settings, error) {
 	s := &p.settings
 	out := conn.Settings{
 		ClientID: s.clientID, TransactionalID: s.transactionalID, Window: s.maxInFlight,
-		SetupTimeout: s.connectionSetupTimeoutMax, Dial: s.dial,
+		Dial: s.dial,
 	}
 	if out.Dial == nil {
 		out.Dial = dialTCP(s.sendBuffer, s.receiveBuffer)

@@ -27,7 +27,6 @@ type Settings struct {
 	ClientID        string
 	TransactionalID string // empty for none
 	Window          int    // produce requests that may be under way: max.in.flight
-	SetupTimeout    time.Duration
 	// Dial opens a TCP connection, or what stands for one.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Secure makes a plain connection an encrypted one; nil for plaintext.
@@ -48,6 +47,7 @@ type Conn struct {
 	id       sender.ConnID
 	addr     string
 	settings *Settings
+	setup    time.Duration // bounds everything before the first request
 	cancel   context.CancelCauseFunc
 	queue    chan message // to the writer
 	pending  chan message // written, not answered; from writer to reader
@@ -68,10 +68,10 @@ type message struct {
 var ErrHungUp = errors.New("connection closed by this client")
 
 // Start opens a connection in the background; ConnUp or ConnDown follows.
-func Start(s *Settings, id sender.ConnID, addr string) *Conn {
+func Start(s *Settings, id sender.ConnID, addr string, setup time.Duration) *Conn {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c := &Conn{
-		id: id, addr: addr, settings: s, cancel: cancel,
+		id: id, addr: addr, settings: s, cancel: cancel, setup: setup,
 		queue:   make(chan message, s.Window+controls),
 		pending: make(chan message, s.Window+controls),
 		ended:   make(chan struct{}),
@@ -112,9 +112,9 @@ func (c *Conn) run(ctx context.Context) {
 
 // open dials and does everything that comes before the first request.
 func (c *Conn) open(ctx context.Context) (net.Conn, error) {
-	setup, cancel := context.WithTimeoutCause(ctx, c.settings.SetupTimeout,
-		fmt.Errorf("no connection within socket.connection.setup.timeout.ms=%d",
-			c.settings.SetupTimeout.Milliseconds()))
+	setup, cancel := context.WithTimeoutCause(ctx, c.setup, fmt.Errorf(
+		"no connection within %v (socket.connection.setup.timeout.ms)",
+		c.setup.Round(time.Millisecond)))
 	defer cancel()
 	nc, err := c.settings.Dial(setup, "tcp", c.addr)
 	if err != nil {

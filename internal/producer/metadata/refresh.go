@@ -18,6 +18,7 @@ type Refresh struct {
 	MaxAge  time.Duration // metadata.max.age.ms
 	MaxIdle time.Duration // metadata.max.idle.ms
 	Backoff backoff.Policy
+	Hurry   time.Duration // bounds the backoff while somebody waits; 0 for not
 
 	topics   map[string]*use
 	full     bool // all topics are wanted
@@ -60,6 +61,9 @@ func (r *Refresh) Again(topic string, now time.Time) {
 // Stale says that what we know turned out wrong.
 func (r *Refresh) Stale() { r.full = true }
 
+// IsStale reports whether what we know is known to be wrong.
+func (r *Refresh) IsStale() bool { return r.full }
+
 // Wanted reports whether a topic is in use.
 func (r *Refresh) Wanted(topic string) bool { return r.topics[topic] != nil }
 
@@ -73,7 +77,11 @@ func (r *Refresh) Due(now time.Time) time.Time {
 	case r.partial && !r.failed:
 		return now
 	case r.partial || r.full:
-		return r.lastTry.Add(r.Backoff.Delay(max(r.attempts-1, 0)))
+		wait := r.Backoff.Delay(max(r.attempts-1, 0))
+		if r.Hurry > 0 {
+			wait = min(wait, r.Hurry)
+		}
+		return r.lastTry.Add(wait)
 	}
 	return r.lastOK.Add(r.MaxAge)
 }

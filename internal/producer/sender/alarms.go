@@ -15,6 +15,7 @@ const (
 	reconnect                  // n may be dialled again
 	wake                       // n may take requests again
 	available                  // n may have been stuck for too long
+	suspect                    // n may owe an answer for too long
 	lingered                   // p's open batch has waited linger.ms
 	idle                       // n may have been idle for too long
 	refresh                    // metadata may be asked for

@@ -13,13 +13,11 @@ var ErrDisconnected = errors.New("connection lost before an answer came")
 
 // answered takes a produce answer apart.
 func (c *Core) answered(r *Request) {
-	n := c.nodeOf(r)
-	if n != nil {
-		n.removeInFlight(r)
-		n.failures = 0
-		if r.Throttle > 0 {
-			c.throttle(n, r.Throttle)
-		}
+	n := r.node
+	n.removeInFlight(r)
+	n.failures = 0
+	if r.Throttle > 0 {
+		c.throttle(n, r.Throttle)
 	}
 	for i := range r.Entries {
 		e := &r.Entries[i]

@@ -37,6 +37,7 @@ type Settings struct {
 	Retries         int
 	Backoff         backoff.Policy // retry.backoff.ms, retry.backoff.max.ms
 	Reconnect       backoff.Policy // reconnect.backoff.ms, reconnect.backoff.max.ms
+	Setup           backoff.Policy // socket.connection.setup.timeout.ms, …max.ms
 	MaxIdle         time.Duration  // connections.max.idle.ms; 0 for never
 	Rebootstrap     time.Duration  // metadata.recovery.rebootstrap.trigger.ms; 0 for never
 	MetadataMaxAge  time.Duration

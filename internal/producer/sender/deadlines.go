@@ -40,6 +40,8 @@ func (c *Core) ring() {
 			c.noteAvailability(a.n)
 		case idle:
 			c.checkIdle(a.n)
+		case suspect:
+			c.checkAnswers(a.n)
 		case refresh:
 			c.metaWait = false
 		case identity:
@@ -147,9 +149,6 @@ func (c *Core) expireOld(p *partition) {
 // setRequestAlarm makes sure that n's oldest request is looked at when its time
 // is over.
 func (c *Core) setRequestAlarm(n *node) {
-	if n.control > 0 {
-		n.controlAt = c.now
-	}
 	if !n.hasAlarm {
 		n.hasAlarm = true
 		c.alarms.set(alarm{at: c.now.Add(c.settings.RequestTimeout), kind: request, n: n})

@@ -124,6 +124,7 @@ type Effect struct {
 	Failure  *batch.Failure
 	Err      error
 	Fatal    bool
+	Timeout  time.Duration // for Dial
 }
 
 // Request is one produce request: at most one batch of each partition.
@@ -142,6 +143,7 @@ type Request struct {
 	Err      error             // the answer could not be understood
 
 	sentAt time.Time
+	node   *node
 }
 
 // Entry is one partition's part of a request, and its answer.
@@ -162,4 +164,5 @@ type Entry struct {
 	LeaderEpoch int32
 
 	partition *partition
+	epoch     int32 // leader epoch at which it was sent
 }

@@ -87,9 +87,8 @@ func (c *Core) askProducerID() {
 	}
 	c.identityWait = false
 	c.identity.Request()
-	n.control++
 	c.identityConn = n.conn
-	c.setRequestAlarm(n)
+	c.sendControl(n)
 	c.do(Effect{Do: AskProducerID, Conn: n.conn, Node: n.id})
 }
 

@@ -35,7 +35,8 @@ type node struct {
 	controlAt  time.Time  // when the last of those was sent
 	ready      []*partition
 	readySince time.Time // since when something waits for it
-	sentAt     time.Time // when it was last given something
+	dialedAt   time.Time
+	patient    ConnID    // dial for which an alarm is set
 	failures   int       // connections in a row that failed or broke
 	retryAt    time.Time // backoff: no connection before
 	throttled  time.Time // quota: no request before
@@ -43,31 +44,9 @@ type node struct {
 	hasAlarm   bool // a request alarm is set
 	waking     bool // a reconnect alarm is set
 	watched    bool // an availability alarm is set
+	suspecting bool // an alarm for late answers is set
 	blocked    bool // partitioner.availability.timeout.ms has passed
 	cause      error
-}
-
-func (c *Core) nodeOf(r *Request) *node {
-	for _, e := range r.Entries {
-		if n := c.nodes[e.partition.flying]; n != nil && n.holds(r) {
-			return n
-		}
-	}
-	for _, n := range c.nodes {
-		if n.holds(r) {
-			return n
-		}
-	}
-	return nil
-}
-
-func (n *node) holds(r *Request) bool {
-	for _, have := range n.inFlight {
-		if have == r {
-			return true
-		}
-	}
-	return false
 }
 
 func (n *node) removeInFlight(r *Request) {
@@ -101,7 +80,10 @@ func (c *Core) connect(n *node) {
 	c.nextConn++
 	n.state, n.conn = dialing, c.nextConn
 	c.conns[n.conn] = n
-	c.do(Effect{Do: Dial, Conn: n.conn, Node: n.id, Addr: n.addr})
+	n.dialedAt = c.now
+	c.do(Effect{
+		Do: Dial, Conn: n.conn, Node: n.id, Addr: n.addr, Timeout: c.settings.Setup.Delay(n.failures),
+	})
 }
 
 // hangUp gives a connection up. What is in flight is dealt with at ConnDown,
@@ -249,7 +231,7 @@ func (c *Core) noteAvailability(n *node) {
 }
 
 // anyNode is a connected node for a metadata or other request: the one with the
-// least under way. If there is none, some are dialled, and nil is returned.
+// least under way, and a suspect one only if there is no other. If there is none, some are dialled, and nil is returned.
 func (c *Core) anyNode() *node {
 	var best *node
 	for _, n := range c.sorted() {
@@ -260,7 +242,7 @@ func (c *Core) anyNode() *node {
 			best = n
 		}
 	}
-	if best == nil {
+	if best == nil || c.suspects(best) {
 		c.dialSome()
 	}
 	return best
@@ -268,12 +250,25 @@ func (c *Core) anyNode() *node {
 
 func (n *node) load() int { return len(n.inFlight) + n.control }
 
+// control counts a request that is not a produce request.
+func (c *Core) sendControl(n *node) {
+	if n.control == 0 {
+		n.controlAt = c.now
+	}
+	n.control++
+	c.setRequestAlarm(n)
+}
+
 // dialSome makes sure that some connection is being made: to the node that may
 // be tried first.
 func (c *Core) dialSome() {
 	var best *node
 	for _, n := range c.sorted() {
-		if n.state == dialing {
+		if n.state == dialing && c.now.Sub(n.dialedAt) < dialPatience {
+			if n.patient != n.conn {
+				n.patient = n.conn
+				c.alarms.set(alarm{at: n.dialedAt.Add(dialPatience), kind: wake, n: n})
+			}
 			return
 		}
 		if n.state == disconnected && (best == nil || n.retryAt.Before(best.retryAt)) {

@@ -126,8 +126,9 @@ func (c *Core) dispatch(n *node) {
 		}
 		n.inFlight = append(n.inFlight, r)
 		n.lastUsed = c.now
-		r.sentAt = c.now
+		r.sentAt, r.node = c.now, n
 		c.setRequestAlarm(n)
+		c.watchAnswers(n)
 		c.counters.Requests++
 		c.do(Effect{Do: Produce, Conn: n.conn, Node: n.id, Request: r})
 	}
@@ -248,6 +249,7 @@ func (c *Core) send(r *Request, p *partition, b *batch.Batch, n *node) {
 	}
 	r.Entries = append(r.Entries, Entry{
 		Batch: b, Topic: p.topic, TopicID: id, Index: p.index, partition: p,
+		epoch:  p.epoch,
 		Leader: metadata.NoLeader, AppendTime: -1, BaseOffset: batch.NoOffset, LogStart: -1,
 	})
 	c.do(Effect{Do: Unqueued, Batch: b, Count: 1})

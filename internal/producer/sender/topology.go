@@ -28,6 +28,9 @@ func (c *Core) refreshFor(p *partition) { c.refresh.Again(p.topic, c.now) }
 
 // askMetadata asks when it is due, or sets the alarm for that.
 func (c *Core) askMetadata() {
+	if c.refresh.Hurry = 0; c.refresh.IsStale() {
+		c.refresh.Hurry = c.urgency()
+	}
 	due := c.refresh.Due(c.now)
 	if due.IsZero() {
 		return
@@ -45,9 +48,8 @@ func (c *Core) askMetadata() {
 		return
 	}
 	topics := c.refresh.Ask(c.now)
-	n.control++
 	c.metaConn = n.conn
-	c.setRequestAlarm(n)
+	c.sendControl(n)
 	c.counters.MetadataRefresh++
 	c.do(Effect{Do: AskMetadata, Conn: n.conn, Node: n.id, Topics: topics})
 }
@@ -91,6 +93,12 @@ func (c *Core) metadataAnswer(ev *MetadataAnswer) {
 		}
 	}
 	c.reconsider()
+	for _, n := range c.sorted() {
+		if len(n.ready) > 0 && n.state != connected {
+			c.refresh.Stale() // its partitions may get another leader
+		}
+		c.giveUpSuperseded(n)
+	}
 }
 
 // waitsFor reports whether records of a topic wait for a leader.

@@ -1,0 +1,94 @@
+package sender
+
+import (
+	"errors"
+	"time"
+
+	"github.com/posthaste-go/posthaste/internal/producer/metadata"
+)
+
+// A broker that is frozen, or cut off behind a firewall, neither answers nor
+// closes its connections. The cluster elects new leaders all the same, and a
+// client that waits for request.timeout.ms holds its records back for nothing.
+// So a node that has owed an answer for suspectAfter is suspect: another broker
+// is asked for metadata, again and again, and as soon as that shows a newer
+// leader for a partition whose batches are out, the old connection is given up.
+// What was out is sent to the new leader under the same sequences.
+const (
+	suspectAfter = 500 * time.Millisecond // or a quarter of request.timeout.ms if less
+	hurrySuspect = 300 * time.Millisecond // between requests while a node is suspect
+	hurryWaiting = 80 * time.Millisecond  // ... while records wait for a leader
+	dialPatience = 250 * time.Millisecond // then another node is dialled beside the first
+)
+
+// errSuperseded is why the connection to a silent former leader is given up.
+var errSuperseded = errors.New("no answer, and the cluster has a newer leader")
+
+func (c *Core) suspectAfter() time.Duration {
+	return min(suspectAfter, c.settings.RequestTimeout/4)
+}
+
+// watchAnswers makes sure that n is looked at when its oldest answer is late.
+func (c *Core) watchAnswers(n *node) {
+	if !n.suspecting && len(n.inFlight) > 0 {
+		n.suspecting = true
+		c.alarms.set(alarm{at: n.inFlight[0].sentAt.Add(c.suspectAfter()), kind: suspect, n: n})
+	}
+}
+
+// suspects reports whether n has owed an answer for too long.
+func (c *Core) suspects(n *node) bool {
+	return len(n.inFlight) > 0 && n.state == connected &&
+		c.now.Sub(n.inFlight[0].sentAt) >= c.suspectAfter()
+}
+
+// checkAnswers asks for metadata if n is suspect, and looks again later.
+func (c *Core) checkAnswers(n *node) {
+	n.suspecting = false
+	if !c.suspects(n) {
+		c.watchAnswers(n)
+		return
+	}
+	n.suspecting = true
+	c.alarms.set(alarm{at: c.now.Add(hurrySuspect), kind: suspect, n: n})
+	c.refresh.Stale()
+	c.giveUpSuperseded(n)
+}
+
+// giveUpSuperseded hangs up on a suspect node if a partition whose batches it
+// has is led by another now.
+func (c *Core) giveUpSuperseded(n *node) {
+	if !c.suspects(n) {
+		return
+	}
+	for _, r := range n.inFlight {
+		for i := range r.Entries {
+			p := r.Entries[i].partition
+			if p.leader != metadata.NoLeader && p.leader != n.id && p.epoch > r.Entries[i].epoch {
+				c.hangUp(n, errSuperseded)
+				return
+			}
+		}
+	}
+}
+
+// urgency is how soon metadata may be asked for again; zero for the usual
+// backoff.
+func (c *Core) urgency() time.Duration {
+	for _, n := range c.nodes {
+		if len(n.ready) > 0 && n.state != connected {
+			return hurryWaiting
+		}
+	}
+	for _, p := range c.partitions {
+		if p != nil && p.active && p.leader == metadata.NoLeader && p.epoch >= 0 {
+			return hurryWaiting
+		}
+	}
+	for _, n := range c.nodes {
+		if c.suspects(n) {
+			return hurrySuspect
+		}
+	}
+	return 0
+}
