@@ -73,25 +73,38 @@ func parsePEMKey(text, password string) (crypto.PrivateKey, error) {
 		return nil, err
 	}
 	for _, b := range blocks {
-		switch b.label {
-		case "PRIVATE KEY":
-			return x509.ParsePKCS8PrivateKey(b.der)
-		case "ENCRYPTED PRIVATE KEY":
-			if password == "" {
-				return nil, errors.New("the private key is encrypted and no password is given")
-			}
-			der, err := decryptPKCS8(b.der, password)
+		if strings.HasSuffix(b.label, "PRIVATE KEY") {
+			key, err := b.privateKey(password)
 			if err != nil {
 				return nil, err
 			}
-			return x509.ParsePKCS8PrivateKey(der)
-		case "RSA PRIVATE KEY":
-			return x509.ParsePKCS1PrivateKey(b.der)
-		case "EC PRIVATE KEY":
-			return x509.ParseECPrivateKey(b.der)
+			return key, nil
 		}
 	}
 	return nil, errors.New("no PEM block PRIVATE KEY in it")
+}
+
+// privateKey is the key in b. The result is to be used only if err is nil.
+func (b pemBlock) privateKey(password string) (key crypto.PrivateKey, err error) {
+	switch b.label {
+	case "PRIVATE KEY":
+		return x509.ParsePKCS8PrivateKey(b.der)
+	case "ENCRYPTED PRIVATE KEY":
+		if password == "" {
+			return nil, errors.New("the private key is encrypted and no password is given")
+		}
+		der, err := decryptPKCS8(b.der, password)
+		if err != nil {
+			return nil, err
+		}
+		return x509.ParsePKCS8PrivateKey(der)
+	case "RSA PRIVATE KEY":
+		return x509.ParsePKCS1PrivateKey(b.der)
+	case "EC PRIVATE KEY":
+		return x509.ParseECPrivateKey(b.der)
+	}
+	return nil, fmt.Errorf("a private key of the kind %s is not known;"+
+		" convert it with openssl pkcs8 -topk8", printable([]byte(b.label)))
 }
 
 // samePublicKey reports whether key is the private half of the certificate's key.

@@ -73,8 +73,10 @@ func TestEveryKeystoreHoldsTheSameKeyAndChain(t *testing.T) {
 		"PEM encrypted with AES-256":      inline(mustRead(t, "client-key-aes256.pem"), "keypass"),
 		"PEM encrypted with 3DES":         inline(mustRead(t, "client-key-des3.pem"), "keypass"),
 		"PEM encrypted, keyed with SHA-1": inline(mustRead(t, "client-key-aes128-sha1.pem"), "keypass"),
-		"PEM file with chain and key":     {KeystoreLocation: both, KeystoreType: "PEM", KeyPassword: "keypass"},
-		"PEM file, type in small letters": {KeystoreLocation: both, KeystoreType: "pem", KeyPassword: "keypass"},
+		"PEM file with chain and key": {
+			KeystoreLocation: both, KeystoreType: "PEM", KeyPassword: "keypass"},
+		"PEM file, type in small letters": {
+			KeystoreLocation: both, KeystoreType: "pem", KeyPassword: "keypass"},
 	}
 	key, err := parsePEMKey(mustRead(t, "client-key.pem"), "")
 	if err != nil {
@@ -184,6 +186,9 @@ func TestEveryTruststoreTrustsTheSame(t *testing.T) {
 		return TLSSettings{TruststoreLocation: filepath.Join("testdata", name),
 			TruststoreType: format, TruststorePassword: password}
 	}
+	inline := func(text string) TLSSettings {
+		return TLSSettings{TruststoreType: "PEM", TruststoreCertificates: text}
+	}
 	ca := mustRead(t, "ca.pem")
 	want, err := parsePEMCertificates(ca)
 	if err != nil {
@@ -201,8 +206,8 @@ func TestEveryTruststoreTrustsTheSame(t *testing.T) {
 		"JKS without a password":     {file("trust.jks", "", ""), 0},
 		"PKCS12":                     {file("trust.p12", "PKCS12", "changeit"), 0},
 		"PEM file":                   {file("ca.pem", "PEM", ""), 0},
-		"PEM inline":                 {TLSSettings{TruststoreType: "PEM", TruststoreCertificates: ca}, 0},
-		"PEM inline on one line":     {TLSSettings{TruststoreType: "PEM", TruststoreCertificates: oneLine(ca)}, 0},
+		"PEM inline":                 {inline(ca), 0},
+		"PEM inline on one line":     {inline(oneLine(ca)), 0},
 		"a JKS keystore, its own":    {file("client.jks", "JKS", "changeit"), 1},
 		"a PKCS12 keystore, its own": {file("client.p12", "PKCS12", "changeit"), 1},
 	}
@@ -285,6 +290,7 @@ func FuzzParsePEMKey(f *testing.F) {
 		"client-key-pbes1.pem", "client-chain.pem"} {
 		f.Add(mustRead(f, name), "keypass")
 	}
+	f.Add("-----BEGIN EC PRIVATE KEY----------END EC PRIVATE KEY-----", "")
 	f.Fuzz(func(t *testing.T, text, password string) {
 		if key, err := parsePEMKey(text, password); (key == nil) == (err == nil) {
 			t.Fatalf("key %v, error %v", key, err)

@@ -153,7 +153,8 @@ func TestHandshake(t *testing.T) {
 	only12 := good.Clone()
 	only12.MaxVersion = tls.VersionTLS12
 	mutual := good.Clone()
-	mutual.ClientAuth, mutual.ClientCAs = tls.RequireAndVerifyClientCert, pool([]*x509.Certificate{ca.cert})
+	mutual.ClientAuth = tls.RequireAndVerifyClientCert
+	mutual.ClientCAs = pool([]*x509.Certificate{ca.cert})
 	mutual12 := mutual.Clone()
 	mutual12.MaxVersion = tls.VersionTLS12
 
