@@ -32,7 +32,7 @@ type Settings struct {
 	// Secure makes a plain connection an encrypted one; nil for plaintext.
 	Secure func(ctx context.Context, plain net.Conn, addr string) (net.Conn, error)
 	// Mechanism starts a SASL exchange; nil for none.
-	Mechanism func(addr string) (Mechanism, error)
+	Mechanism func(ctx context.Context) (Mechanism, error)
 	// Events takes what happens. It must not block.
 	Events func(sender.Event)
 }
@@ -150,7 +150,7 @@ func (c *Conn) handshake(ctx context.Context, nc net.Conn) (net.Conn, error) {
 		return nil, err
 	}
 	if c.settings.Mechanism != nil {
-		if err := c.authenticate(nc); err != nil {
+		if err := c.authenticate(ctx, nc); err != nil {
 			return nil, err
 		}
 	}

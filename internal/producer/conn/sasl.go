@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"context"
 	"fmt"
 	"net"
 
@@ -32,8 +33,8 @@ func (e *AuthenticationError) Error() string {
 }
 
 // authenticate makes a SASL exchange (KIP-152).
-func (c *Conn) authenticate(nc net.Conn) error {
-	m, err := c.settings.Mechanism(c.addr)
+func (c *Conn) authenticate(ctx context.Context, nc net.Conn) error {
+	m, err := c.settings.Mechanism(ctx)
 	if err != nil {
 		return fmt.Errorf("authenticate to %s: %w", c.addr, err)
 	}
