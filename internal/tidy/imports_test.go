@@ -40,6 +40,8 @@ var allowedByRoot = []string{
 	"github.com/twmb/franz-go/pkg/kmsg",
 	"github.com/klauspost/compress",
 	"github.com/pierrec/lz4/v4",
+	"software.sslmate.com/src/go-pkcs12", // key stores as Java writes them
+	"golang.org/x/crypto/pbkdf2",         // ... and their key derivation
 }
 
 type listed struct {
