@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/posthaste-go/posthaste/internal/backoff"
 	"github.com/posthaste-go/posthaste/internal/clock"
@@ -18,12 +21,54 @@ import (
 	"github.com/posthaste-go/posthaste/partitioner"
 )
 
+// resolveTimeout bounds the look-up of bootstrap names when a producer is made.
+const resolveTimeout = 10 * time.Second
+
+// resolve checks that a bootstrap name resolves, and replaces names by canonical
+// ones if client.dns.lookup says so.
+func (p *Producer) resolve() error {
+	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
+	defer cancel()
+	s := &p.settings
+	if err := s.checkBootstrap(ctx, net.DefaultResolver.LookupHost); err != nil {
+		return err
+	}
+	if !s.canonicalBootstrap || s.dial != nil {
+		return nil
+	}
+	var canonical []string
+	for _, addr := range s.bootstrapServers {
+		host, port, err := net.SplitHostPort(addr)
+		if err != nil {
+			return err
+		}
+		ips, err := net.DefaultResolver.LookupHost(ctx, host)
+		if err != nil {
+			s.logger.Warn("bootstrap name does not resolve", "address", addr, "error", err)
+			continue
+		}
+		for _, ip := range ips {
+			name := ip
+			if names, err := net.DefaultResolver.LookupAddr(ctx, ip); err == nil && len(names) > 0 {
+				name = strings.TrimSuffix(names[0], ".")
+			}
+			canonical = append(canonical, net.JoinHostPort(name, port))
+		}
+	}
+	slices.Sort(canonical)
+	s.bootstrapServers = slices.Compact(canonical)
+	return nil
+}
+
 // wire makes the parts of a producer from its settings.
 func (p *Producer) wire() error {
 	s := &p.settings
 	if _, sticky := s.partitioner.(*partitioner.UniformSticky); sticky {
 		// The built-in choice is that very one, and it sees where batches end.
 		s.partitioner, s.ignoreKeys, s.adaptive = nil, true, false
+	}
+	if err := p.resolve(); err != nil {
+		return err
 	}
 	compressor, err := compressorOf(s)
 	if err != nil {
@@ -79,7 +124,7 @@ func senderSettings(s *settings) sender.Settings {
 		},
 		MaxIdle:        s.connectionsMaxIdle,
 		MetadataMaxAge: s.metadataMaxAge, MetadataMaxIdle: s.metadataMaxIdle,
-		Bootstrap: s.bootstrapServers,
+		Bootstrap: s.bootstrapServers, ClusterCheck: s.clusterCheck,
 	}
 	if s.rebootstrap {
 		out.Rebootstrap = s.rebootstrapTrigger

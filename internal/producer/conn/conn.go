@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/posthaste-go/posthaste/internal/errcode"
 	"github.com/posthaste-go/posthaste/internal/producer/sender"
 	"github.com/posthaste-go/posthaste/internal/protocol"
 )
@@ -37,6 +38,14 @@ type Settings struct {
 	Events func(sender.Event)
 }
 
+// Target is where a connection goes.
+type Target struct {
+	Addr    string
+	Setup   time.Duration // bounds everything before the first request; ≤ 0 for no bound
+	Cluster string        // the cluster that the broker must be of; empty to not ask
+	Node    int32         // ... and its id
+}
+
 // controls is how many requests that are not produce requests may be queued
 // beside those.
 const controls = 8
@@ -47,7 +56,7 @@ type Conn struct {
 	id       sender.ConnID
 	addr     string
 	settings *Settings
-	setup    time.Duration // bounds everything before the first request
+	to       Target
 	cancel   context.CancelCauseFunc
 	queue    chan message // to the writer
 	pending  chan message // written, not answered; from writer to reader
@@ -68,10 +77,10 @@ type message struct {
 var ErrHungUp = errors.New("connection closed by this client")
 
 // Start opens a connection in the background; ConnUp or ConnDown follows.
-func Start(s *Settings, id sender.ConnID, addr string, setup time.Duration) *Conn {
+func Start(s *Settings, id sender.ConnID, to Target) *Conn {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c := &Conn{
-		id: id, addr: addr, settings: s, cancel: cancel, setup: setup,
+		id: id, addr: to.Addr, to: to, settings: s, cancel: cancel,
 		queue:   make(chan message, s.Window+controls),
 		pending: make(chan message, s.Window+controls),
 		ended:   make(chan struct{}),
@@ -95,7 +104,10 @@ func (c *Conn) run(ctx context.Context) {
 	if err != nil {
 		c.cancel(err)
 		var fatal *AuthenticationError
-		c.settings.Events(&sender.ConnDown{Conn: c.id, Err: err, Fatal: errors.As(err, &fatal)})
+		c.settings.Events(&sender.ConnDown{
+			Conn: c.id, Err: err, Fatal: errors.As(err, &fatal),
+			Misrouted: errors.Is(err, errcode.RebootstrapRequired),
+		})
 		return
 	}
 	stop := context.AfterFunc(ctx, func() { nc.Close() })
@@ -112,10 +124,14 @@ func (c *Conn) run(ctx context.Context) {
 
 // open dials and does everything that comes before the first request.
 func (c *Conn) open(ctx context.Context) (net.Conn, error) {
-	setup, cancel := context.WithTimeoutCause(ctx, c.setup, fmt.Errorf(
-		"no connection within %v (socket.connection.setup.timeout.ms)",
-		c.setup.Round(time.Millisecond)))
-	defer cancel()
+	setup := ctx
+	if c.to.Setup > 0 {
+		var cancel context.CancelFunc
+		setup, cancel = context.WithTimeoutCause(ctx, c.to.Setup, fmt.Errorf(
+			"no connection within %v (socket.connection.setup.timeout.ms)",
+			c.to.Setup.Round(time.Millisecond)))
+		defer cancel()
+	}
 	nc, err := c.settings.Dial(setup, "tcp", c.addr)
 	if err != nil {
 		if setup.Err() != nil {

@@ -75,7 +75,11 @@ func (v *versions) produce(r *sender.Request) int16 {
 func (c *Conn) learnVersions(nc net.Conn) error {
 	req := kmsg.NewPtrApiVersionsRequest()
 	req.ClientSoftwareName, req.ClientSoftwareVersion = softwareName, softwareVersion
-	for version, tries := int16(4), 0; tries < 2; tries++ {
+	version := int16(4)
+	if c.to.Cluster != "" {
+		version, req.ClusterID, req.NodeID = 5, &c.to.Cluster, c.to.Node
+	}
+	for tries := 0; tries < 2; tries++ {
 		resp, err := c.askVersions(nc, req, version, int32(tries+1))
 		if err != nil {
 			return fmt.Errorf("ask %s for its versions: %w", c.addr, err)
@@ -84,10 +88,11 @@ func (c *Conn) learnVersions(nc net.Conn) error {
 		case errcode.None:
 			return c.takeVersions(resp)
 		case errcode.UnsupportedVersion:
+			newest := version
 			version = 0
 			for _, k := range resp.ApiKeys {
 				if k.ApiKey == int16(protocol.APIVersions) {
-					version = min(k.MaxVersion, 4)
+					version = min(k.MaxVersion, newest)
 				}
 			}
 		default:

@@ -22,7 +22,9 @@ func (l *Loop) perform(effects []sender.Effect, stopping bool) {
 				l.extra = append(l.extra, &sender.ConnDown{Conn: e.Conn, Err: errStopping})
 				continue
 			}
-			l.conns[e.Conn] = conn.Start(&l.settings.Conn, e.Conn, e.Addr, e.Timeout)
+			l.conns[e.Conn] = conn.Start(&l.settings.Conn, e.Conn, conn.Target{
+				Addr: e.Addr, Setup: e.Timeout, Cluster: e.Cluster, Node: e.Node,
+			})
 		case sender.HangUp, sender.Produce, sender.AskMetadata, sender.AskProducerID:
 			l.talk(e)
 		case sender.Compress:

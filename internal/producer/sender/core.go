@@ -43,6 +43,7 @@ type Settings struct {
 	MetadataMaxAge  time.Duration
 	MetadataMaxIdle time.Duration
 	Bootstrap       []string // host:port
+	ClusterCheck    bool     // metadata.cluster.check.enable (KIP-1242)
 	// partitioner.availability.timeout.ms with the adaptive choice, else 0.
 	AvailabilityTimeout time.Duration
 }

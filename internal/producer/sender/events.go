@@ -41,6 +41,8 @@ type ConnDown struct {
 	Err  error
 	// Fatal: there is no use in trying again (authentication failed).
 	Fatal bool
+	// Misrouted: it is not the broker, or not the cluster, that it was (KIP-1242).
+	Misrouted bool
 }
 
 // MetadataAnswer: a metadata request was answered, or failed.
@@ -125,6 +127,7 @@ type Effect struct {
 	Err      error
 	Fatal    bool
 	Timeout  time.Duration // for Dial
+	Cluster  string        // for Dial: the cluster that Node must be of; empty to not ask
 }
 
 // Request is one produce request: at most one batch of each partition.

@@ -81,9 +81,12 @@ func (c *Core) connect(n *node) {
 	n.state, n.conn = dialing, c.nextConn
 	c.conns[n.conn] = n
 	n.dialedAt = c.now
-	c.do(Effect{
-		Do: Dial, Conn: n.conn, Node: n.id, Addr: n.addr, Timeout: c.settings.Setup.Delay(n.failures),
-	})
+	e := Effect{Do: Dial, Conn: n.conn, Node: n.id, Addr: n.addr}
+	e.Timeout = c.settings.Setup.Delay(n.failures)
+	if c.settings.ClusterCheck && n.id >= 0 {
+		e.Cluster = c.snapshot.ClusterID
+	}
+	c.do(e)
 }
 
 // hangUp gives a connection up. What is in flight is dealt with at ConnDown,
@@ -156,6 +159,9 @@ func (c *Core) connDown(ev *ConnDown) {
 		c.connect(n)
 	}
 	c.noteFailure()
+	if ev.Misrouted {
+		c.rebootstrap()
+	}
 	c.forgetNode(n)
 }
 
