@@ -47,7 +47,7 @@ func startStream(t *testing.T, bootstrap, topic string, partitions int32) *strea
 	return s
 }
 
-// run sends bursts, at most 4000 records a second.
+// run sends bursts, at most 2000 records a second.
 func (s *stream) run(ctx context.Context) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -57,7 +57,7 @@ func (s *stream) run(ctx context.Context) error {
 			return s.producer.Flush(ctx)
 		case <-tick.C:
 		}
-		for range 20 {
+		for range 10 {
 			if err := s.send(ctx); err != nil {
 				return err
 			}

@@ -123,6 +123,32 @@ func (a *Agent) Partitions(ctx context.Context, keys [][]byte, count int) ([]int
 	}{"partitions", keys, count})
 }
 
+// Tool names a command line tool: a Java class with a main method.
+type Tool struct {
+	Class string   `json:"class"`
+	Args  []string `json:"args"`
+	Stdin string   `json:"stdin"`
+}
+
+// A Result is how a tool ended.
+type Result struct {
+	Code   int    `json:"code"` // exit code
+	Stdout string `json:"stdout"`
+	Stderr string `json:"stderr"`
+}
+
+// Run runs a tool inside the program, as if from a shell.
+func (a *Agent) Run(ctx context.Context, tool Tool) (Result, error) {
+	results, err := rows[Result](ctx, a, struct {
+		Op string `json:"op"`
+		Tool
+	}{"tool", tool})
+	if err != nil || len(results) != 1 {
+		return Result{}, fmt.Errorf("run %s: %d results: %w", tool.Class, len(results), err)
+	}
+	return results[0], nil
+}
+
 func rows[T any](ctx context.Context, a *Agent, command any) ([]T, error) {
 	var all []T
 	err := a.do(ctx, command, func(line json.RawMessage) error {

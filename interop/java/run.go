@@ -3,9 +3,7 @@
 package java
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"os/exec"
 	"path/filepath"
 	"sync"
@@ -29,34 +27,20 @@ func (in Installation) Command(ctx context.Context, class string, args ...string
 	return exec.CommandContext(ctx, "java", append(append(jvm, class), args...)...)
 }
 
-// The classes of Apache Kafka's command line tools.
+// The classes of Apache Kafka's command line tools, for agent.Tool.
 const (
-	TopicCommand       = "org.apache.kafka.tools.TopicCommand"
-	ConfigCommand      = "kafka.admin.ConfigCommand"
-	ConsoleConsumer    = "org.apache.kafka.tools.consumer.ConsoleConsumer"
-	ConsoleProducer    = "org.apache.kafka.tools.ConsoleProducer"
-	GetOffsetShell     = "org.apache.kafka.tools.GetOffsetShell"
-	DumpLogSegments    = "org.apache.kafka.tools.DumpLogSegments"
-	VerifiableProducer = "org.apache.kafka.tools.VerifiableProducer"
-	BrokerAPIVersions  = "org.apache.kafka.tools.BrokerApiVersionsCommand"
-	ClusterTool        = "org.apache.kafka.tools.ClusterTool"
+	TopicCommand      = "org.apache.kafka.tools.TopicCommand"
+	ConfigCommand     = "kafka.admin.ConfigCommand"
+	ConsoleConsumer   = "org.apache.kafka.tools.consumer.ConsoleConsumer"
+	ConsoleProducer   = "org.apache.kafka.tools.ConsoleProducer"
+	GetOffsetShell    = "org.apache.kafka.tools.GetOffsetShell"
+	DumpLogSegments   = "org.apache.kafka.tools.DumpLogSegments"
+	BrokerAPIVersions = "org.apache.kafka.tools.BrokerApiVersionsCommand"
+	ClusterTool       = "org.apache.kafka.tools.ClusterTool"
 )
 
-// Tool runs one of Kafka's command line tools and returns what it printed on
-// standard output. The error holds what it printed on standard error.
-func (in Installation) Tool(ctx context.Context, class string, args ...string) (string, error) {
-	cmd := in.Command(ctx, class, args...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return stdout.String(), fmt.Errorf("%s %q: %w\n%s%s", class, args, err,
-			stdout.String(), stderr.String())
-	}
-	return stdout.String(), nil
-}
-
-// Agent is Apache Kafka's own producer and consumer, one for the whole test
-// binary.
+// Agent is Apache Kafka's own producer, consumer and command line tools, in one
+// JVM for the whole test binary.
 func Agent(t testing.TB) *agent.Agent {
 	t.Helper()
 	Install(t)

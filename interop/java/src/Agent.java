@@ -4,9 +4,13 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.BufferedReader;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
+import java.lang.reflect.InvocationTargetException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -26,6 +30,7 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.common.utils.Exit;
 
 /** Apache Kafka's own clients, driven by commands on standard input: see Go package agent. */
 public final class Agent {
@@ -35,6 +40,7 @@ public final class Agent {
           StandardCharsets.UTF_8);
 
   public static void main(String[] args) throws IOException {
+    System.setOut(System.err); // what libraries print must not mix with the answers
     JSON.getFactory().setStreamReadConstraints(
         StreamReadConstraints.builder().maxStringLength(Integer.MAX_VALUE).build());
     BufferedReader in =
@@ -64,6 +70,9 @@ public final class Agent {
         return;
       case "partitions":
         partitions(command);
+        return;
+      case "tool":
+        tool(command);
         return;
       default:
         throw new IllegalArgumentException("unknown op in " + command);
@@ -171,6 +180,55 @@ public final class Agent {
       int partition = BuiltInPartitioner.partitionForKey(bytes(key), count);
       OUT.println(JSON.createObjectNode().put("row", partition));
     }
+  }
+
+  /** What a tool ends with in place of ending this JVM. Some catch it and exit once more. */
+  private static final class Ended extends Error {
+    Ended(int code) {
+      super("exit " + code, null, false, false);
+    }
+  }
+
+  /** Runs a command line tool's main method with standard input and output of its own. */
+  private static void tool(JsonNode command) throws Exception {
+    List<String> args = new ArrayList<>();
+    command.get("args").forEach(a -> args.add(a.asText()));
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    ByteArrayOutputStream err = new ByteArrayOutputStream();
+    InputStream in = System.in;
+    PrintStream oldOut = System.out;
+    PrintStream oldErr = System.err;
+    List<Integer> codes = new ArrayList<>();
+    Exit.setExitProcedure((code, message) -> {
+      codes.add(code);
+      throw new Ended(code);
+    });
+    List<Runnable> hooks = new ArrayList<>(); // some tools close their clients in one
+    Exit.setShutdownHookAdder((name, hook) -> hooks.add(hook));
+    try {
+      System.setIn(new ByteArrayInputStream(
+          command.path("stdin").asText("").getBytes(StandardCharsets.UTF_8)));
+      System.setOut(new PrintStream(out, false, StandardCharsets.UTF_8));
+      System.setErr(new PrintStream(err, false, StandardCharsets.UTF_8));
+      Class.forName(command.get("class").asText()).getMethod("main", String[].class)
+          .invoke(null, (Object) args.toArray(new String[0]));
+    } catch (InvocationTargetException e) {
+      if (codes.isEmpty()) {
+        throw e;
+      }
+    } finally {
+      hooks.forEach(Runnable::run);
+      System.out.flush();
+      System.err.flush();
+      System.setIn(in);
+      System.setOut(oldOut);
+      System.setErr(oldErr);
+      Exit.resetExitProcedure();
+      Exit.resetShutdownHookAdder();
+    }
+    int code = codes.isEmpty() ? 0 : codes.get(0);
+    row(JSON.createObjectNode().put("code", code).put("stdout", out.toString("UTF-8"))
+        .put("stderr", err.toString("UTF-8")));
   }
 
   private static void row(ObjectNode o) {
