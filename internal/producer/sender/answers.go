@@ -5,6 +5,7 @@ import (
 
 	"github.com/posthaste-go/posthaste/internal/errcode"
 	"github.com/posthaste-go/posthaste/internal/producer/batch"
+	"github.com/posthaste-go/posthaste/internal/producer/metadata"
 )
 
 // ErrDisconnected is the cause of a batch that was lost with its connection
@@ -142,6 +143,9 @@ func (c *Core) retryLater(p *partition, b *batch.Batch, code errcode.Code, cause
 	b.LastFailure = batch.Failure{Code: code, Err: cause}
 	b.MaybeWritten = b.MaybeWritten || mayBeWritten(code)
 	b.RetryAt = c.now.Add(c.settings.Backoff.Delay(max(b.Attempts-1, 0)))
+	if p.leader != metadata.NoLeader && p.epoch > b.LeaderEpoch {
+		b.RetryAt = c.now // the leader moved while b was out (KIP-951)
+	}
 }
 
 // putBack makes a batch that was in flight Ready again.

@@ -10,11 +10,11 @@ import (
 
 // resequence handles the answers by which a broker says that it does not
 // follow our numbers. It reports false if the answer is none of these, or the
-// batch is out of time.
+// batch is out of attempts or time.
 //
 // Source: TransactionManager.canRetry.
 func (c *Core) resequence(p *partition, b *batch.Batch, e *Entry) bool {
-	if !c.settings.Idempotent || !b.Sequenced() || !c.inTime(b) {
+	if !c.settings.Idempotent || !b.Sequenced() || !c.mayRetry(b) {
 		return false
 	}
 	switch e.Code {
