@@ -12,7 +12,7 @@ func ModuleVersion(path string) string {
 	for _, dep := range info.Deps {
 		switch {
 		case dep.Path != path:
-		case dep.Replace != nil && dep.Replace.Version == "":
+		case dep.Replace != nil && (dep.Replace.Version == "" || dep.Replace.Version == "(devel)"):
 			return "devel" + revision(info)
 		case dep.Replace != nil:
 			return dep.Replace.Version
