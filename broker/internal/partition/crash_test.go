@@ -177,7 +177,7 @@ func TestPowerCutAtEveryOperationLosesNothingThatWasFlushed(t *testing.T) {
 			return
 		}
 		points++
-		for seed := range uint64(6) {
+		for seed := range uint64(3) {
 			seed += uint64(points) * 100
 			r.verify(r.mem.CrashClone(vfs.PowerCut, seed), fmt.Sprintf(
 				"power cut before operation %d, %s %s, seed %d", points, c.Op, c.Name, seed))

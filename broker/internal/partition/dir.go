@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"path"
@@ -62,7 +63,10 @@ type Dir struct {
 	// What the last run checkpointed, of partitions that are not open.
 	points, starts map[TopicPartition]int64
 	pointsLost     bool // the checkpoint of points was malformed
-	closed         bool
+	// unchecked are the partitions whose last run ended in a crash and that were
+	// not opened since.
+	unchecked map[TopicPartition]bool
+	closed    bool
 
 	saveMu sync.Mutex
 	saved  map[string]string // content of each checkpoint as last written
@@ -90,6 +94,9 @@ const (
 	startsName    = "log-start-offset-checkpoint"
 	endsName      = "replication-offset-checkpoint"
 	deleteSuffix  = "-delete"
+	// uncheckedName lists partitions that an orderly stop leaves unchecked after
+	// an earlier crash: nobody opened them in between.
+	uncheckedName = "posthaste-unchecked-partitions"
 )
 
 // OpenDir takes a data directory for this broker until Close. It loads no
@@ -149,7 +156,55 @@ func (d *Dir) load() error {
 	if d.starts, _, err = d.readOffsets(startsName); err != nil {
 		return err
 	}
-	return d.find()
+	if err := d.find(); err != nil {
+		return err
+	}
+	return d.readUnchecked()
+}
+
+// readUnchecked finds out which partitions have to be checked when they are
+// opened.
+func (d *Dir) readUnchecked() error {
+	d.unchecked = map[TopicPartition]bool{}
+	for _, f := range d.found {
+		d.unchecked[f.TopicPartition] = true
+	}
+	if !d.clean {
+		return nil
+	}
+	c, err := log.ReadCheckpoint(d.fs, d.file(uncheckedName), 2)
+	if err != nil {
+		if errors.Is(err, log.ErrFile) {
+			return nil // checking too many does no harm
+		}
+		return err
+	}
+	named := map[string]bool{}
+	for _, line := range c {
+		named[strings.Join(line, "-")] = true
+	}
+	maps.DeleteFunc(d.unchecked, func(tp TopicPartition, _ bool) bool { return !named[tp.String()] })
+	return nil
+}
+
+// saveUnchecked writes the partitions that the next start has to check; without
+// any, there is no file.
+func (d *Dir) saveUnchecked() error {
+	d.mu.Lock()
+	left := slices.SortedFunc(maps.Keys(d.unchecked), compare)
+	d.mu.Unlock()
+	if len(left) == 0 {
+		err := d.fs.Remove(d.file(uncheckedName))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	c := make(log.Checkpoint, 0, len(left))
+	for _, tp := range left {
+		c = append(c, []string{tp.Topic, strconv.Itoa(int(tp.Partition))})
+	}
+	return c.Write(d.fs, d.file(uncheckedName), true)
 }
 
 // readOffsets reads a checkpoint of offsets. A malformed one is passed over:
@@ -262,15 +317,18 @@ func (d *Dir) Open(tp TopicPartition, id TopicID, c Config) (*Partition, error) 
 	}
 	s = &slot{done: make(chan struct{})}
 	d.slots[tp] = s
-	point, start := d.points[tp], d.starts[tp]
+	o := log.Options{
+		Clean: !d.unchecked[tp], RecoveryPoint: d.points[tp], KeepGaps: d.pointsLost,
+		StartOffset: d.starts[tp],
+	}
 	d.mu.Unlock()
 
-	s.p, s.err = d.open(tp, id, c, log.Options{
-		RecoveryPoint: point, StartOffset: start, KeepGaps: d.pointsLost,
-	})
+	s.p, s.err = d.open(tp, id, c, o)
 	d.mu.Lock()
 	if s.err != nil {
 		delete(d.slots, tp)
+	} else {
+		delete(d.unchecked, tp)
 	}
 	d.mu.Unlock()
 	close(s.done)
@@ -288,7 +346,7 @@ func (d *Dir) open(tp TopicPartition, id TopicID, c Config, o log.Options) (*Par
 	}
 	now := d.cfg.Now().UnixMilli()
 	o.FS, o.Dir, o.Logger = d.fs, d.file(tp.String()), d.cfg.Logger
-	o.Config, o.Now, o.Clean = c.Config, now, d.clean
+	o.Config, o.Now = c.Config, now
 	if err := d.fs.MkdirAll(o.Dir); err != nil {
 		return nil, fmt.Errorf("open partition %s: %w", tp, err)
 	}
@@ -343,6 +401,7 @@ func (d *Dir) Delete(tp TopicPartition) error {
 	delete(d.slots, tp)
 	delete(d.points, tp)
 	delete(d.starts, tp)
+	delete(d.unchecked, tp)
 	d.mu.Unlock()
 	errs = append(errs, d.fs.SyncDir(d.cfg.Path), d.fs.RemoveAll(to), d.saveStarts())
 	return errors.Join(errs...)
@@ -400,7 +459,7 @@ func (d *Dir) Close() error {
 			errs = append(errs, s.p.close())
 		}
 	}
-	errs = append(errs, d.savePoints(), d.saveStarts(), d.saveEnds())
+	errs = append(errs, d.savePoints(), d.saveStarts(), d.saveEnds(), d.saveUnchecked())
 	err := errors.Join(errs...)
 	if err == nil {
 		content := []byte(`{"version":0,"brokerEpoch":-1}`)
