@@ -24,9 +24,18 @@ type Record struct {
 // ParseRecord reads the record at the start of b and reports its length. Every
 // error matches ErrCorrupt.
 func ParseRecord(b []byte) (r Record, n int, err error) {
+	if n, err = r.parse(b); err != nil {
+		return Record{}, 0, err
+	}
+	return r, n, nil
+}
+
+// parse is ParseRecord without copies of the record. After an error r holds
+// something of the old and the new.
+func (r *Record) parse(b []byte) (n int, err error) {
 	length, k := varint32(b)
 	if k <= 0 || length < 0 || int(length) > len(b)-k {
-		return r, 0, fmt.Errorf("%w: a record's length %d does not fit %d bytes",
+		return 0, fmt.Errorf("%w: a record's length %d does not fit %d bytes",
 			ErrCorrupt, length, len(b))
 	}
 	p := parser{b: b[k : k+int(length)]}
@@ -35,26 +44,14 @@ func ParseRecord(b []byte) (r Record, n int, err error) {
 	r.OffsetDelta = p.varint32()
 	r.Key = p.bytes()
 	r.Value = p.bytes()
-	count := p.varint32()
-	if count < 0 || int(count) > len(p.b)/2 { // a header has at least two bytes
-		p.fail("%d headers", count)
+	r.Headers = nil
+	if count := p.varint32(); count != 0 {
+		r.Headers = p.headers(count)
 	}
-	if !p.failed() && count > 0 {
-		r.Headers = make([]Header, 0, min(int(count), 64)) // count is not proven yet
-		for range count {
-			r.Headers = append(r.Headers, p.header())
-			if p.failed() {
-				break
-			}
-		}
-	}
-	if !p.failed() && len(p.b) != 0 {
+	if len(p.b) != 0 {
 		p.fail("%d bytes left over", len(p.b))
 	}
-	if p.err != nil {
-		return Record{}, 0, p.err
-	}
-	return r, k + int(length), nil
+	return k + int(length), p.err
 }
 
 // parser reads fields in turn and keeps the first error.
@@ -114,6 +111,21 @@ func (p *parser) bytes() []byte {
 	return f
 }
 
+func (p *parser) headers(count int32) []Header {
+	if count < 0 || int(count) > len(p.b)/2 { // a header has at least two bytes
+		p.fail("%d headers", count)
+		return nil
+	}
+	all := make([]Header, 0, min(int(count), 64)) // count is not proven yet
+	for range count {
+		all = append(all, p.header())
+		if p.failed() {
+			return nil
+		}
+	}
+	return all
+}
+
 func (p *parser) header() Header {
 	n := p.varint32()
 	if !p.failed() && (n < 0 || int(n) > len(p.b)) {
@@ -157,12 +169,12 @@ func (it *Iterator) Next() bool {
 		it.checkEnd()
 		return false
 	}
-	r, n, err := ParseRecord(it.rest)
+	n, err := it.record.parse(it.rest)
 	if err != nil {
 		it.err = err
 		return false
 	}
-	it.record, it.rest, it.left = r, it.rest[n:], it.left-1
+	it.rest, it.left = it.rest[n:], it.left-1
 	if it.left == 0 {
 		it.checkEnd() // like Java, before the last record is handed out
 	}

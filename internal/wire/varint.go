@@ -41,6 +41,9 @@ func varint32(b []byte) (x int32, n int) {
 	if len(b) > 0 && b[0] < 0x80 {
 		return int32(unzigzag(uint64(b[0]))), 1
 	}
+	if len(b) > 1 && b[1] < 0x80 { // lengths of 64 to 8191
+		return int32(unzigzag(uint64(b[0]&0x7f) | uint64(b[1])<<7)), 2
+	}
 	u, n := binary.Uvarint(b[:min(len(b), binary.MaxVarintLen32)])
 	if u > math.MaxUint32 {
 		return 0, -n
