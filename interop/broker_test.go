@@ -32,4 +32,5 @@ func TestEmbeddedBroker(t *testing.T) {
 	for _, w := range []writer{ours, javaWriter, kafkaJSWriter} {
 		t.Run("partitions chosen by "+w.name, func(t *testing.T) { testKeyed(t, tg, w) })
 	}
+	t.Run("command line tool", func(t *testing.T) { testCLI(t, tg) })
 }

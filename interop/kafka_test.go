@@ -18,4 +18,5 @@ func TestOneNodeOfApacheKafka(t *testing.T) {
 		t.Run("partitions chosen by "+w.name, func(t *testing.T) { testKeyed(t, tg, w) })
 	}
 	t.Run("partitions chosen by librdkafka", func(t *testing.T) { testDialects(t, tg) })
+	t.Run("command line tool", func(t *testing.T) { testCLI(t, tg) })
 }
