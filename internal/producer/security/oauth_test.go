@@ -202,6 +202,7 @@ type idp struct {
 	answers []idpAnswer
 	asked   atomic.Int32
 	last    atomic.Pointer[http.Request]
+	onAsk   func() // may be nil
 }
 
 type idpAnswer struct {
@@ -220,6 +221,9 @@ func newIDP(t *testing.T, answers ...idpAnswer) *idp {
 		}
 		n := int(p.asked.Add(1)) - 1
 		p.last.Store(r)
+		if p.onAsk != nil {
+			p.onAsk()
+		}
 		a := p.answers[min(n, len(p.answers)-1)]
 		w.Header().Set("Location", "/elsewhere")
 		w.WriteHeader(a.status)
@@ -325,13 +329,7 @@ func TestAskingEndsWithPatienceOrContext(t *testing.T) {
 	l := mustLogin(t, s)
 	reason := errors.New("closing")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	before := p.asked.Load()
-	go func() {
-		for p.asked.Load() == before {
-			time.Sleep(time.Millisecond)
-		}
-		cancel(reason)
-	}()
+	p.onAsk = func() { cancel(reason) } // while the next attempt is an hour away
 	if _, err := l.Authenticator(ctx); !errors.Is(err, reason) {
 		t.Errorf("error = %v, want the context's cause", err)
 	}
