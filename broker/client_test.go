@@ -169,3 +169,21 @@ func start(t testing.TB, topics map[string]int) *broker.Broker {
 	t.Helper()
 	return broker.Run(t, broker.Config{Topics: topics})
 }
+
+// sendAs writes a request with another version in its header; the function it
+// returns reads the response in a version.
+func sendAs(c *rawClient, req kmsg.Request, version int16) func(int16) (kmsg.Response, error) {
+	c.t.Helper()
+	c.id++
+	h := protocol.RequestHeader{Key: protocol.Key(req.Key()), Version: version,
+		CorrelationID: c.id, ClientID: []byte("raw")}
+	frame := req.AppendTo(h.Append(make([]byte, 4)))
+	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
+	if _, err := c.conn.Write(frame); err != nil {
+		c.t.Fatal(err)
+	}
+	return func(version int16) (kmsg.Response, error) {
+		req.SetVersion(version)
+		return c.receive(req)
+	}
+}
