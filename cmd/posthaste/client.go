@@ -2,22 +2,15 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/sasl/plain"
-	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"github.com/posthaste-go/posthaste"
-	"github.com/posthaste-go/posthaste/internal/config"
 )
 
 // adminTimeout bounds each question to a cluster.
@@ -32,101 +25,8 @@ func clientOptions(cfg *posthaste.Config) ([]kgo.Opt, error) {
 	}
 	opts := []kgo.Opt{kgo.SeedBrokers(cfg.BootstrapServers...), kgo.ClientID(id),
 		kgo.RetryTimeout(adminTimeout)}
-	protocol := strings.ToUpper(string(cfg.SecurityProtocol))
-	if config.UsesTLS(protocol) {
-		t, err := tlsConfig(cfg)
-		if err != nil {
-			return nil, err
-		}
-		opts = append(opts, kgo.DialTLSConfig(t))
-	}
-	if config.UsesSASL(protocol) {
-		opt, err := saslOption(cfg)
-		if err != nil {
-			return nil, err
-		}
-		opts = append(opts, opt)
-	}
-	return opts, nil
-}
-
-func saslOption(cfg *posthaste.Config) (kgo.Opt, error) {
-	login, err := config.ParseJAAS(string(cfg.SASLJAASConfig))
-	if err != nil {
-		return nil, &posthaste.ConfigError{Key: "sasl.jaas.config", Value: config.Hidden,
-			Reason: "not a login module's line", Err: err}
-	}
-	user, password := login.Options["username"], login.Options["password"]
-	switch cfg.SASLMechanism {
-	case "PLAIN":
-		return kgo.SASL(plain.Auth{User: user, Pass: password}.AsMechanism()), nil
-	case "SCRAM-SHA-256":
-		return kgo.SASL(scram.Auth{User: user, Pass: password}.AsSha256Mechanism()), nil
-	case "SCRAM-SHA-512":
-		return kgo.SASL(scram.Auth{User: user, Pass: password}.AsSha512Mechanism()), nil
-	}
-	return nil, &posthaste.ConfigError{Key: "sasl.mechanism", Value: cfg.SASLMechanism,
-		Reason: "a mechanism that reading and administration do not have",
-		Remedy: "use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"}
-}
-
-// tlsConfig reads certificates in PEM, from files or from the settings.
-func tlsConfig(cfg *posthaste.Config) (*tls.Config, error) {
-	if cfg.TLS != nil {
-		return cfg.TLS, nil
-	}
-	t := &tls.Config{MinVersion: tls.VersionTLS12}
-	trusted, err := pemOf("ssl.truststore", cfg.SSLTruststoreLocation, cfg.SSLTruststoreType,
-		string(cfg.SSLTruststoreCertificates))
-	if err != nil {
-		return nil, err
-	}
-	if trusted != nil {
-		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(trusted) {
-			return nil, &posthaste.ConfigError{Key: "ssl.truststore.location",
-				Value: cfg.SSLTruststoreLocation, Reason: "no certificate in it",
-				Remedy: "give certificates in PEM"}
-		}
-	}
-	own, err := pemOf("ssl.keystore", cfg.SSLKeystoreLocation, cfg.SSLKeystoreType,
-		string(cfg.SSLKeystoreCertificateChain))
-	if err != nil || own == nil {
-		return t, err
-	}
-	key := own
-	if cfg.SSLKeystoreKey != "" {
-		key = []byte(cfg.SSLKeystoreKey)
-	}
-	pair, err := tls.X509KeyPair(own, key)
-	if err != nil {
-		return nil, &posthaste.ConfigError{Key: "ssl.keystore.location",
-			Value: cfg.SSLKeystoreLocation, Reason: "certificate and key do not fit", Err: err,
-			Remedy: "give both in PEM, the key not encrypted"}
-	}
-	t.Certificates = []tls.Certificate{pair}
-	return t, nil
-}
-
-// pemOf returns the PEM text of a store, nil if none is configured.
-func pemOf(store, location, kind, inline string) ([]byte, error) {
-	if inline != "" {
-		return []byte(inline), nil
-	}
-	if location == "" {
-		return nil, nil
-	}
-	if !strings.EqualFold(kind, "PEM") {
-		return nil, &posthaste.ConfigError{Key: store + ".type", Value: kind,
-			Reason: "reading and administration take PEM only",
-			Remedy: "convert the store with keytool and openssl, and set " + store + ".type=PEM"}
-	}
-	b, err := os.ReadFile(location)
-	if err != nil {
-		return nil, &posthaste.ConfigError{Key: store + ".location", Value: location,
-			Reason: "cannot read the file", Err: err}
-	}
-	return b, nil
+	secure, err := securityOptions(cfg)
+	return append(opts, secure...), err
 }
 
 // admin is a client for questions about topics, and the cluster it asks.

@@ -302,8 +302,8 @@ func (c *topicsDescribeCmd) topics(ctx context.Context, a *admin) ([]kadm.TopicD
 func (a *admin) describe(ctx context.Context, t kadm.TopicDetail) (description, error) {
 	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
 	defer cancel()
-	d := description{Topic: t.Topic, ID: base64.RawURLEncoding.EncodeToString(t.ID[:]), Internal: t.IsInternal,
-		Configs: map[string]string{}}
+	d := description{Topic: t.Topic, ID: base64.RawURLEncoding.EncodeToString(t.ID[:]),
+		Internal: t.IsInternal, Configs: map[string]string{}}
 	starts, err := a.ListStartOffsets(ctx, t.Topic)
 	if err != nil {
 		return d, a.failed(ctx, "cannot ask for offsets of "+t.Topic, err)
@@ -351,8 +351,9 @@ func (d *description) text() string {
 		if p.Leader < 0 {
 			leader = "none"
 		}
-		text += fmt.Sprintf("\tTopic: %s\tPartition: %d\tLeader: %s\tReplicas: %s\tIsr: %s\tOffsets: %d-%d\n",
-			d.Topic, p.Partition, leader, numbers(p.Replicas), numbers(p.ISR), p.Start, p.End)
+		text += fmt.Sprintf("\tTopic: %s\tPartition: %d\tLeader: %s\tReplicas: %s\tIsr: %s\t"+
+			"Offsets: %d-%d\n", d.Topic, p.Partition, leader, numbers(p.Replicas), numbers(p.ISR),
+			p.Start, p.End)
 	}
 	return text
 }
