@@ -55,9 +55,10 @@ type loader struct {
 	snapshots []int64 // offsets, rising
 	list      []*segment.Segment
 	state     *producerstate.State
-	stateEnd  int64 // state is as of this offset
-	damaged   bool  // the log was cut; what comes later is put aside
-	readAll   bool  // the leader epochs have to be read from the records
+	stateEnd  int64   // state is as of this offset
+	damaged   bool    // the log was cut; what comes later is put aside
+	readAll   bool    // the leader epochs have to be read from the records
+	swapped   []int64 // segments without indexes, by base offset
 }
 
 func (ld *loader) load() error {
@@ -139,7 +140,7 @@ func (ld *loader) loadSegment(i int) error {
 	}
 	ld.list = append(ld.list, s)
 	suspect := !ld.o.Clean && (i == len(ld.bases)-1 || ld.bases[i+1] > ld.o.RecoveryPoint)
-	if !suspect && !ld.readAll {
+	if !suspect && !ld.readAll && !slices.Contains(ld.swapped, base) {
 		err = s.Load()
 		if err == nil {
 			return nil

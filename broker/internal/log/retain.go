@@ -24,10 +24,16 @@ func (r Retired) Empty() bool { return len(r.segments) == 0 }
 // Remove removes the files, oldest first, so that what a crash leaves is a log
 // without gaps. It needs no lock; readers that still have a segment find it
 // closed and look again.
-func (r Retired) Remove() error {
+func (r Retired) Remove() error { return r.removeAll(-1) }
+
+// removeAll is Remove, but for the snapshot at one offset.
+func (r Retired) removeAll(keep int64) error {
 	var errs []error
 	for _, s := range r.segments {
 		errs = append(errs, s.Remove())
+		if s.Base() == keep {
+			continue
+		}
 		err := r.log.fs.Remove(r.log.snapshotName(s.Base()))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
@@ -48,8 +54,11 @@ func (l *Log) Retain(now int64) (Retired, error) {
 	list := l.list()
 	surplus := l.Size() - c.RetentionBytes
 	n := 0
-	for n < len(list) && list[n].Size() > 0 {
+	for n < len(list) {
 		s := list[n]
+		if n == len(list)-1 && s.Size() == 0 {
+			break
+		}
 		before := n+1 < len(list) && list[n+1].Base() <= l.StartOffset()
 		large := c.Delete && c.RetentionBytes >= 0 && surplus >= s.Size()
 		old := false
