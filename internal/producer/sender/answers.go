@@ -17,6 +17,7 @@ func (c *Core) answered(r *Request) {
 	n := r.node
 	n.removeInFlight(r)
 	n.failures = 0
+	c.retire(n)
 	if r.Throttle > 0 {
 		c.throttle(n, r.Throttle)
 	}

@@ -32,6 +32,9 @@ type ConnUp struct {
 	Conn ConnID
 	// Idempotent is false if the broker is too old for producer ids.
 	Idempotent bool
+	// Session is how long the broker takes requests before it wants new
+	// credentials (KIP-368); 0 for ever.
+	Session time.Duration
 }
 
 // ConnDown: a connection is gone, or could not be made. Nothing of it touches a

@@ -21,13 +21,17 @@ func (c *Core) flushAll(done *batch.Flush) {
 			f.targets[p] = w.Opened
 			p.flushTo = w.Opened
 		}
-		c.evaluate(p)
 	}
 	if len(f.targets) == 0 {
 		c.do(Effect{Do: FlushDone, Flush: done})
 		return
 	}
-	c.flushes = append(c.flushes, f)
+	c.flushes = append(c.flushes, f) // before batches can be resolved
+	for _, p := range c.partitions {
+		if p != nil {
+			c.evaluate(p)
+		}
+	}
 }
 
 // checkFlushes ends flushes that waited for p.

@@ -136,7 +136,9 @@ func (h *harness) perform(e *Effect) {
 		}
 	case HangUp:
 		h.log("hang up %s", h.nodes[e.Conn])
-		h.pending = append(h.pending, h.down(e.Conn, fmt.Errorf("hung up")))
+		if !h.manual["hangup"] {
+			h.pending = append(h.pending, h.down(e.Conn, fmt.Errorf("hung up")))
+		}
 	case Produce:
 		h.produce(e)
 	case AskMetadata:

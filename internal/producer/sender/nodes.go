@@ -36,17 +36,20 @@ type node struct {
 	ready      []*partition
 	readySince time.Time // since when something waits for it
 	dialedAt   time.Time
-	patient    ConnID    // dial for which an alarm is set
-	failures   int       // connections in a row that failed or broke
-	retryAt    time.Time // backoff: no connection before
-	throttled  time.Time // quota: no request before
-	lastUsed   time.Time
-	hasAlarm   bool // a request alarm is set
-	waking     bool // a reconnect alarm is set
-	watched    bool // an availability alarm is set
-	suspecting bool // an alarm for late answers is set
-	blocked    bool // partitioner.availability.timeout.ms has passed
-	cause      error
+	patient    ConnID // dial for which an alarm is set
+
+	sessionConn ConnID    // connection whose session has an alarm
+	retiring    bool      // gets nothing new: its session is about to end
+	failures    int       // connections in a row that failed or broke
+	retryAt     time.Time // backoff: no connection before
+	throttled   time.Time // quota: no request before
+	lastUsed    time.Time
+	hasAlarm    bool // a request alarm is set
+	waking      bool // a reconnect alarm is set
+	watched     bool // an availability alarm is set
+	suspecting  bool // an alarm for late answers is set
+	blocked     bool // partitioner.availability.timeout.ms has passed
+	cause       error
 }
 
 func (n *node) removeInFlight(r *Request) {
@@ -60,7 +63,7 @@ func (n *node) removeInFlight(r *Request) {
 
 // hasRoom reports whether n can take a produce request now.
 func (c *Core) hasRoom(n *node) bool {
-	return n.state == connected && len(n.inFlight) < c.settings.MaxInFlight &&
+	return n.state == connected && !n.retiring && len(n.inFlight) < c.settings.MaxInFlight &&
 		!c.now.Before(n.throttled)
 }
 
@@ -104,16 +107,17 @@ func (c *Core) connUp(ev *ConnUp) {
 	if n == nil || n.state != dialing {
 		return
 	}
-	n.state, n.lastUsed = connected, c.now
+	n.state, n.lastUsed, n.retiring = connected, c.now, false
+	if ev.Session > 0 {
+		n.sessionConn = n.conn
+		c.alarms.set(alarm{at: c.now.Add(ev.Session * 85 / 100), kind: session, n: n})
+	}
 	c.metaFail = time.Time{}
 	if c.settings.Idempotent && !ev.Idempotent {
 		c.die(batch.Failure{Code: errcode.UnsupportedVersion, Err: errors.New("broker " + n.addr +
 			" is older than Kafka 0.11 and knows no idempotence: set enable.idempotence=false")})
 	}
 	c.idleAlarm(n)
-	if c.identityWait {
-		c.askProducerID()
-	}
 }
 
 func (c *Core) connDown(ev *ConnDown) {
@@ -241,7 +245,7 @@ func (c *Core) noteAvailability(n *node) {
 func (c *Core) anyNode() *node {
 	var best *node
 	for _, n := range c.sorted() {
-		if n.state != connected || c.now.Before(n.throttled) {
+		if n.state != connected || n.retiring || c.now.Before(n.throttled) {
 			continue
 		}
 		if best == nil || n.load() < best.load() {

@@ -124,14 +124,25 @@ func (p *partition) sealing() bool {
 	return false
 }
 
-// activate notes that the partition has unresolved batches, the oldest opened
-// at oldest.
+// oldest is when the first batch was opened whose outcome is not known; zero if
+// there is none.
+func (p *partition) oldest() time.Time {
+	for _, b := range p.batches {
+		if !b.Settled {
+			return b.Created
+		}
+	}
+	return time.Time{}
+}
+
+// activate notes that the partition has unresolved batches, the oldest of those
+// that can expire opened at oldest; zero for none.
 func (c *Core) activate(p *partition, oldest time.Time) {
 	if !p.active {
 		p.active = true
 		c.active++
 	}
-	if !p.hasAlarm {
+	if !p.hasAlarm && !oldest.IsZero() {
 		p.hasAlarm = true
 		c.alarms.set(alarm{at: oldest.Add(c.settings.DeliveryTimeout), kind: expiry, p: p})
 	}

@@ -13,7 +13,15 @@ import (
 // evaluate puts p on its leader's ready list if it has something that may be
 // sent now. It is called whenever something changed that p might wait for.
 func (c *Core) evaluate(p *partition) {
-	if p.listed != nil || !c.hasWork(p) || !c.mayTake(p) {
+	if c.fatal != nil {
+		c.failPartition(p, c.fatal)
+		return
+	}
+	if !c.hasWork(p) { // asked also while listed: it sets what p waits for
+		c.unlist(p)
+		return
+	}
+	if p.listed != nil || !c.mayTake(p) {
 		return
 	}
 	n := c.nodes[p.leader]
@@ -28,10 +36,22 @@ func (c *Core) evaluate(p *partition) {
 	c.connect(n)
 }
 
+// unlist takes p off the ready list that it is on.
+func (c *Core) unlist(p *partition) {
+	n := p.listed
+	if n == nil {
+		return
+	}
+	p.listed = nil
+	if i := slices.Index(n.ready, p); i >= 0 {
+		n.ready = slices.Delete(n.ready, i, i+1)
+	}
+}
+
 // hasWork reports whether p holds a batch that is due.
 func (c *Core) hasWork(p *partition) bool {
 	if len(p.batches) > 0 {
-		c.activate(p, p.batches[0].Created)
+		c.activate(p, p.oldest())
 		if b := p.nextReady(); b != nil {
 			if b.RetryAt.After(c.now) {
 				c.retryAlarm(p, b.RetryAt)
@@ -50,6 +70,10 @@ func (c *Core) hasWork(p *partition) bool {
 		}
 		return false
 	}
+	if w.Sealing && c.now.Sub(w.Oldest) >= c.settings.DeliveryTimeout {
+		c.activate(p, time.Time{}) // it can be failed when it gives notice
+		return false
+	}
 	c.activate(p, w.Oldest)
 	if w.Ready {
 		return true
@@ -65,8 +89,8 @@ func (c *Core) hasWork(p *partition) bool {
 
 // due reports whether an open batch need not wait for more records.
 func (c *Core) due(p *partition, since time.Time) bool {
-	return c.settings.Linger <= 0 || c.fatal != nil || c.starved || p.flushTo > p.taken ||
-		c.now.Sub(since) >= c.settings.Linger
+	return c.settings.Linger <= 0 || p.flushTo > p.taken ||
+		c.now.Sub(since) >= c.settings.Linger || c.source.Starving()
 }
 
 // mayTake reports whether p's next batch may be sent as far as order, identity

@@ -37,7 +37,9 @@ import (
 //	lost broker1 [unwritten=1,2] [fatal]  the connection is gone
 //	up broker1 / refuse broker1        a connection is made, or cannot be
 //	metadata ok|CODE|rebootstrap / pid 7/0|CODE|fail
-//	flush f / abandon / starved / starving yes|no
+//	flush f / abandon
+//	starved / fed                      a caller waits for memory; nobody does any more
+//	meanwhile fill|sealing a …         a caller does that right after the core's next look
 //	+100ms                             time passes
 //	end                                nothing may be left
 func TestScenarios(t *testing.T) {
@@ -190,7 +192,9 @@ func init() { // not an initializer: the commands refer to each other's helpers
 		"pid":        (*harness).scriptID,
 		"flush":      (*harness).flush,
 		"abandon":    (*harness).abandon,
-		"starved":    func(h *harness, _ []string) { h.post(Starved{}) },
+		"starved":    func(h *harness, _ []string) { h.src.starving = true; h.post(Starved{}) },
+		"fed":        func(h *harness, _ []string) { h.src.starving = false; h.post() },
+		"meanwhile":  (*harness).meanwhile,
 		"end":        func(h *harness, _ []string) { h.finished() },
 	}
 }
@@ -258,6 +262,9 @@ func (h *harness) warm([]string) {
 		h.post(WantTopic{Topic: t.Name})
 	}
 	for _, q := range h.src.queues {
+		if leader, _ := h.core.Snapshot().Leader(q.topic, q.index); leader == metadata.NoLeader {
+			continue
+		}
 		b := q.make(1, 10, h.now)
 		h.names[b] = "warm"
 		h.queued[q.id]++
@@ -438,6 +445,24 @@ func (h *harness) flush(args []string) {
 	f := &batch.Flush{}
 	h.flushes[f] = args[0]
 	h.post(FlushAll{Flush: f})
+}
+
+// meanwhile lets something happen between the core's next look at a partition
+// and what it does then.
+func (h *harness) meanwhile(args []string) {
+	h.src.between = func() {
+		switch args[0] {
+		case "full": // an open batch is full, and its filler compresses it
+			q := h.queueOf(args[1])
+			b := q.open
+			q.open = nil
+			b.Close()
+			q.closed = append(q.closed, b)
+			h.src.happened(q, aFull)
+		case "sealed":
+			h.src.seal(h.queueOf(args[1]), h.batches[args[1]])
+		}
+	}
 }
 
 func (h *harness) abandon([]string) {

@@ -159,7 +159,7 @@ func (c *Core) adopt(next *metadata.Snapshot) {
 func (c *Core) lead(p *partition, leader, epoch int32) {
 	newer := epoch > p.epoch && leader != metadata.NoLeader
 	if leader != p.leader {
-		p.listed = nil
+		c.unlist(p)
 	}
 	p.leader, p.epoch = leader, epoch
 	if !newer {
@@ -266,7 +266,8 @@ func (c *Core) rebootstrap() {
 	c.bootstrap()
 	for _, p := range c.partitions {
 		if p != nil {
-			p.leader, p.listed = metadata.NoLeader, nil
+			c.unlist(p)
+			p.leader = metadata.NoLeader
 		}
 	}
 	c.snapshot = next
