@@ -19,7 +19,8 @@ func groupMember(t *testing.T, b *broker.Broker, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
 	return client(t, b, append([]kgo.Opt{kgo.ConsumerGroup("readers"), kgo.ConsumeTopics("orders"),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.HeartbeatInterval(50 * time.Millisecond), kgo.DisableAutoCommit()}, opts...)...)
+		kgo.HeartbeatInterval(50 * time.Millisecond), kgo.DisableAutoCommit(),
+		kgo.FetchMaxWait(250 * time.Millisecond)}, opts...)...)
 }
 
 // poll reads n records and returns their values.

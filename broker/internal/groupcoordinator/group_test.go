@@ -44,10 +44,9 @@ func TestMembersGetWhatTheLeaderAssigns(t *testing.T) {
 func TestAMemberThatFallsSilentIsReplaced(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		list := w.stable("", "")
-		time.Sleep(6 * time.Second)
+		pass(6 * time.Second)
 		w.must(list[0].heartbeat(), errcode.None)
-		time.Sleep(6 * time.Second) // the second is silent for 12 s
-		synctest.Wait()
+		pass(6 * time.Second) // the second is silent for 12 s
 		w.must(list[0].heartbeat(), errcode.RebalanceInProgress)
 		w.must(list[1].heartbeat(), errcode.UnknownMemberId)
 		w.must(list[0].join(), errcode.None)
@@ -92,7 +91,7 @@ func TestAMemberThatDoesNotSyncIsPutOut(t *testing.T) {
 		c := w.consumer("")
 		w.must(c.join(), errcode.None)
 		for range 20 {
-			time.Sleep(5 * time.Second)
+			pass(5 * time.Second)
 			c.heartbeat()
 		}
 		if got := w.members(); len(got) != 0 {
@@ -235,7 +234,7 @@ func TestAnEmptyGroupWaitsForMoreMembers(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() { w.must(a.join(), errcode.None) })
 		wg.Go(func() {
-			time.Sleep(2 * time.Second)
+			pass(2 * time.Second)
 			w.must(b.join(), errcode.None)
 		})
 		wg.Wait()

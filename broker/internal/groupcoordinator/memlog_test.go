@@ -200,3 +200,9 @@ func (w *world) members() []string {
 	slices.Sort(ids)
 	return ids
 }
+
+// pass lets virtual time go by, and what is due then happen.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}

@@ -48,7 +48,7 @@ func TestAStableGroupSurvivesARestart(t *testing.T) {
 		if got, code := list[1].sync(); code != errcode.None || got != "for "+list[1].id {
 			t.Errorf("assignment = %q, %v", got, code.Name())
 		}
-		time.Sleep(11 * time.Second)
+		pass(11 * time.Second)
 		each(w, list, (*consumer).heartbeat, errcode.UnknownMemberId)
 	})
 }
@@ -81,7 +81,7 @@ func TestOffsetsExpireWithTheirGroup(t *testing.T) {
 		w.must(w.Commit(c.ref(), time.Hour, []Offset{{Topic: "short"}})[0], errcode.None)
 		beat := func(d time.Duration) {
 			for range int(d / (5 * time.Second)) {
-				time.Sleep(5 * time.Second)
+				pass(5 * time.Second)
 				w.must(c.heartbeat(), errcode.None)
 			}
 			w.Expire(time.Now())
@@ -97,12 +97,12 @@ func TestOffsetsExpireWithTheirGroup(t *testing.T) {
 		if got := topics(); !slices.Equal(got, []string{"t"}) {
 			t.Errorf("of a living group are left %v, want t", got)
 		}
-		time.Sleep(time.Minute) // the member is gone
+		pass(time.Minute) // the member is gone
 		w.Expire(time.Now())
 		if got := topics(); !slices.Equal(got, []string{"t"}) {
 			t.Errorf("of a group that was just left, there are %v", got)
 		}
-		time.Sleep(24 * time.Hour)
+		pass(24 * time.Hour)
 		w.Expire(time.Now())
 		if got, _ := w.List(); len(got) != 0 {
 			t.Errorf("a day later there are %v", got)
