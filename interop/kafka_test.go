@@ -15,6 +15,7 @@ func TestOneNodeOfApacheKafka(t *testing.T) {
 		t.Run("partitions chosen by "+w.name, func(t *testing.T) { testKeyed(t, tg, w) })
 	}
 	t.Run("partitions chosen by librdkafka", func(t *testing.T) { testDialects(t, tg) })
+	t.Run("input files", func(t *testing.T) { testInputs(t, tg) })
 	t.Run("command line tool", func(t *testing.T) { testCLI(t, tg) })
 	t.Run("readers of committed records", func(t *testing.T) { testCommitted(t, tg) })
 }
