@@ -61,6 +61,7 @@ type Conn struct {
 	queue    chan message // to the writer
 	pending  chan message // written, not answered; from writer to reader
 	versions versions
+	session  time.Duration // how long the broker takes our credentials; 0 for ever
 	ended    chan struct{} // closed when the reader has ended
 	written  atomic.Int64  // bytes
 }
@@ -112,7 +113,7 @@ func (c *Conn) run(ctx context.Context) {
 	}
 	stop := context.AfterFunc(ctx, func() { nc.Close() })
 	c.settings.Events(&sender.ConnUp{
-		Conn: c.id, Idempotent: c.versions.has(protocol.InitProducerID),
+		Conn: c.id, Idempotent: c.versions.has(protocol.InitProducerID), Session: c.session,
 	})
 	go c.read(nc)
 	c.write(ctx, nc)
