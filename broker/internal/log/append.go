@@ -115,7 +115,10 @@ func (l *Log) writeSnapshot(offset int64, sync bool) error {
 	if err == nil && sync {
 		err = f.Sync()
 	}
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err == nil {
+		l.snapshotAt = offset
+	}
+	return err
 }
 
 // flushIfDue syncs as flush.messages and flush.ms ask. A sync that fails ends

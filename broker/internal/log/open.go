@@ -53,6 +53,7 @@ type loader struct {
 	o         Options
 	bases     []int64
 	snapshots []int64 // offsets, rising
+	spoiled   []int64 // those of them that could not be read and are gone
 	list      []*segment.Segment
 	state     *producerstate.State
 	stateEnd  int64   // state is as of this offset
@@ -221,7 +222,7 @@ func (ld *loader) putAside(base int64) error {
 // sound snapshot, and the batches after that, which list holds.
 func (ld *loader) producersAt(offset int64, list []*segment.Segment) error {
 	for _, at := range slices.Backward(ld.snapshots) {
-		if at > offset || at <= ld.stateEnd {
+		if at > offset || at <= ld.stateEnd || slices.Contains(ld.spoiled, at) {
 			continue
 		}
 		b, err := ReadFile(ld.fs, ld.snapshotName(at))
@@ -230,7 +231,12 @@ func (ld *loader) producersAt(offset int64, list []*segment.Segment) error {
 		}
 		state, err := producerstate.Decode(b, ld.o.Now)
 		if err != nil {
-			ld.logger.Warn("passed over a producer snapshot", "dir", ld.dir, "offset", at, "error", err)
+			ld.logger.Warn("passed over a producer snapshot",
+				"dir", ld.dir, "offset", at, "error", err)
+			if err := ld.fs.Remove(ld.snapshotName(at)); err != nil {
+				return err
+			}
+			ld.spoiled = append(ld.spoiled, at)
 			continue
 		}
 		ld.state, ld.stateEnd = state, at
@@ -303,6 +309,9 @@ func (ld *loader) dropSnapshotsAfter(end int64) error {
 	for i, at := range ld.snapshots {
 		last := i == len(ld.snapshots)-1 || ld.snapshots[i+1] > end
 		ofSegment := slices.ContainsFunc(ld.list, func(s *segment.Segment) bool { return s.Base() == at })
+		if slices.Contains(ld.spoiled, at) {
+			continue
+		}
 		if at <= end && (last || ofSegment) {
 			kept = append(kept, at)
 			continue
@@ -322,6 +331,10 @@ func (ld *loader) finish() error {
 	l.publish(ld.list)
 	l.setActive(ld.o.Now)
 	l.everWritten = l.EndOffset() > 0
+	l.snapshotAt = -1
+	if n := len(ld.snapshots); n > 0 && !slices.Contains(ld.spoiled, ld.snapshots[n-1]) {
+		l.snapshotAt = ld.snapshots[n-1]
+	}
 	l.recovery.Store(min(ld.o.RecoveryPoint, l.EndOffset()))
 	if ld.o.Clean {
 		l.recovery.Store(l.EndOffset())

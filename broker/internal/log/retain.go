@@ -123,7 +123,10 @@ func (l *Log) moveStart(offset int64) error {
 func (l *Log) Close() error {
 	err := l.failure()
 	if err == nil {
-		err = errors.Join(l.Flush(), l.writeSnapshot(l.EndOffset(), true))
+		err = l.Flush()
+	}
+	if err == nil && l.snapshotAt != l.EndOffset() {
+		err = l.writeSnapshot(l.EndOffset(), true)
 	}
 	for _, s := range l.list() {
 		err = errors.Join(err, s.Close())
