@@ -111,17 +111,14 @@ func (b *book) send(ctx context.Context, s *sent, c caller, r posthaste.Record) 
 		s.accepted = time.Now()
 		return
 	case modeSync:
-		s.accepted = time.Now() // the latest that is known: waiting for memory counts too
-		before := s.accepted
+		latest := time.Now().Add(b.plan.config.MaxBlock) // to be accepted
 		md, err := b.producer.SendSync(context.WithoutCancel(ctx), r)
 		if _, failed := errors.AsType[*posthaste.DeliveryError](err); err != nil && !failed {
 			s.refused = err
 			return
 		}
+		s.accepted = earlier(latest, time.Now())
 		b.resolve(s, md, err)
-		if block := b.plan.config.MaxBlock; time.Since(before) > block {
-			s.accepted = before.Add(block)
-		}
 		return
 	}
 	d, err := b.producer.Send(ctx, r)
@@ -138,6 +135,13 @@ func (b *book) send(ctx context.Context, s *sent, c caller, r posthaste.Record) 
 			b.resolve(s, md, err)
 		})
 	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // resolve notes an outcome.

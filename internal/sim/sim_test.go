@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -24,7 +25,7 @@ var (
 )
 
 // stuck is how long a schedule may take on the wall clock; it takes milliseconds.
-const stuck = time.Minute
+const stuck = 20 * time.Second
 
 func TestSimulation(t *testing.T) {
 	start := time.Now()
@@ -72,6 +73,7 @@ func simulate(t *testing.T, seed uint64) (v *verdict) {
 	t.Helper()
 	p := newPlan(seed)
 	watchdog := time.AfterFunc(stuck, func() {
+		debug.SetTraceback("all")
 		panic(fmt.Sprintf("seed %d is stuck. Again: make sim SEED=%d N=1\n%v", seed, seed, p))
 	})
 	defer watchdog.Stop()
