@@ -39,7 +39,11 @@ func (b *Batch) Split() ([]*Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	half := b.raw / 2
+	half := 0
+	for i := range records {
+		half += recordSize(&records[i])
+	}
+	half = (half + 1) / 2 // in the measure that the parts are made by
 	var parts []*Batch
 	entries := b.Entries
 	for first := 0; first < len(records); {

@@ -170,7 +170,8 @@ func (c *Core) checkRequests(n *node) {
 
 // idleAlarm watches for connections.max.idle.ms.
 func (c *Core) idleAlarm(n *node) {
-	if c.settings.MaxIdle > 0 {
+	if c.settings.MaxIdle > 0 && !n.idling {
+		n.idling = true
 		c.alarms.set(alarm{at: n.lastUsed.Add(c.settings.MaxIdle), kind: idle, n: n})
 	}
 }
@@ -186,6 +187,7 @@ func (c *Core) retire(n *node) {
 
 // checkIdle closes a connection that nobody uses.
 func (c *Core) checkIdle(n *node) {
+	n.idling = false
 	if n.state != connected {
 		return
 	}

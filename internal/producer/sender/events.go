@@ -128,7 +128,7 @@ type Effect struct {
 	Snapshot *metadata.Snapshot
 	Failure  *batch.Failure
 	Err      error
-	Fatal    bool
+	Fatal    bool          // for Gone: no broker takes our credentials
 	Timeout  time.Duration // for Dial
 	Cluster  string        // for Dial: the cluster that Node must be of; empty to not ask
 }

@@ -171,7 +171,8 @@ func (h *harness) perform(e *Effect) {
 			map[Action]string{BlockNode: "block", UnblockNode: "unblock"}[e.Do], e.Node)
 	case Gone:
 		if e.Err != nil {
-			h.log("connection to %s is gone: %v", h.nodes[e.Conn], e.Err)
+			h.log("connection to %s is gone: %v%s", h.nodes[e.Conn], e.Err,
+				map[bool]string{true: ", and there is no other"}[e.Fatal])
 		}
 		delete(h.nodes, e.Conn)
 	case PublishMetadata:

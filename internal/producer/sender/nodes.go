@@ -35,6 +35,7 @@ type node struct {
 	controlAt  time.Time  // when the last of those was sent
 	ready      []*partition
 	readySince time.Time // since when something waits for it
+	sentAt     time.Time // when it was last given a produce request
 	dialedAt   time.Time
 	patient    ConnID // dial for which an alarm is set
 
@@ -47,6 +48,7 @@ type node struct {
 	hasAlarm    bool // a request alarm is set
 	waking      bool // a reconnect alarm is set
 	watched     bool // an availability alarm is set
+	idling      bool // an alarm for connections.max.idle.ms is set
 	suspecting  bool // an alarm for late answers is set
 	blocked     bool // partitioner.availability.timeout.ms has passed
 	cause       error
@@ -142,8 +144,9 @@ func (c *Core) connDown(ev *ConnDown) {
 	if wasIdle {
 		err = nil
 	}
-	c.do(Effect{Do: Gone, Conn: ev.Conn, Node: n.id, Addr: n.addr, Err: err, Fatal: ev.Fatal})
-	if ev.Fatal && !c.anyConnected() {
+	hopeless := ev.Fatal && !c.anyConnected()
+	c.do(Effect{Do: Gone, Conn: ev.Conn, Node: n.id, Addr: n.addr, Err: err, Fatal: hopeless})
+	if hopeless {
 		defer c.failWaiting(batch.Failure{Err: err})
 	}
 	lost := n.inFlight
@@ -226,17 +229,27 @@ func (c *Core) noteAvailability(n *node) {
 	if limit <= 0 {
 		return
 	}
-	stuck := len(n.ready) > 0 && c.now.Sub(n.readySince) > limit
+	since := n.readySince
+	if n.sentAt.After(since) { // it is busy, but it takes
+		since = n.sentAt
+	}
+	stuck := len(n.ready) > 0 && c.now.Sub(since) > limit
 	switch {
 	case stuck && !n.blocked:
 		n.blocked = true
 		c.do(Effect{Do: BlockNode, Node: n.id})
-	case !stuck && n.blocked && len(n.ready) == 0:
-		n.blocked = false
-		c.do(Effect{Do: UnblockNode, Node: n.id})
+	case !stuck && n.blocked:
+		c.unblock(n)
 	case len(n.ready) > 0 && !n.blocked && !n.watched:
 		n.watched = true
-		c.alarms.set(alarm{at: n.readySince.Add(limit + 1), kind: available, n: n})
+		c.alarms.set(alarm{at: since.Add(limit + 1), kind: available, n: n})
+	}
+}
+
+func (c *Core) unblock(n *node) {
+	if n.blocked {
+		n.blocked = false
+		c.do(Effect{Do: UnblockNode, Node: n.id})
 	}
 }
 
@@ -312,6 +325,7 @@ func (c *Core) removeNode(n *node) {
 		}
 	}
 	n.ready = nil
+	c.unblock(n)
 	delete(c.nodes, n.id)
 	c.order = nil
 }

@@ -25,9 +25,6 @@ func (c *Core) evaluate(p *partition) {
 		return
 	}
 	n := c.nodes[p.leader]
-	if n == nil {
-		return
-	}
 	p.listed = n
 	if len(n.ready) == 0 {
 		n.readySince = c.now
@@ -150,7 +147,7 @@ func (c *Core) dispatch(n *node) {
 		}
 		n.inFlight = append(n.inFlight, r)
 		n.lastUsed = c.now
-		r.sentAt, r.node = c.now, n
+		r.sentAt, r.node, n.sentAt = c.now, n, c.now
 		c.setRequestAlarm(n)
 		c.watchAnswers(n)
 		c.counters.Requests++

@@ -61,12 +61,12 @@ func TestScenarios(t *testing.T) {
 // play runs a scenario and returns it with the traces that it has now.
 func play(t testing.TB, text string) string {
 	s := &script{}
+	var out strings.Builder
 	t.Cleanup(func() {
-		if t.Failed() && s.h != nil && s.h.trace.Len() > 0 {
-			t.Logf("trace:\n%s", s.h.trace.String())
+		if t.Failed() && s.h != nil {
+			t.Logf("so far:\n%s%s", out.String(), s.h.trace.String())
 		}
 	})
-	var out strings.Builder
 	block, inTrace := []string{}, false
 	finish := func() {
 		for _, line := range block {
@@ -216,11 +216,13 @@ func (h *harness) setCluster(args []string) {
 		switch {
 		case name == "brokers":
 			for id := range strings.SplitSeq(value, ",") {
-				n, host := atoi(h, id), "broker"+id
-				if number, at, moved := strings.Cut(id, "@"); moved {
-					n, host = atoi(h, number), at
+				id, host, moved := strings.Cut(id, "@")
+				if !moved {
+					host = "broker" + id
 				}
-				a.Brokers = append(a.Brokers, metadata.Broker{ID: n, Host: host, Port: 9092})
+				a.Brokers = append(a.Brokers, metadata.Broker{
+					ID: atoi(h, id), Host: host, Port: 9092,
+				})
 			}
 		case strings.HasSuffix(name, ".id"):
 			topic(strings.TrimSuffix(name, ".id")).ID = metadata.TopicID{byte(atoi(h, value))}

@@ -147,7 +147,7 @@ func (c *Core) adopt(next *metadata.Snapshot) {
 		}
 		leader, epoch := next.Leader(p.topic, p.index)
 		was, is := old.Topics[p.topic], next.Topics[p.topic]
-		if was != nil && is != nil && was.ID != is.ID && was.ID != (metadata.TopicID{}) {
+		if was != nil && is != nil && was.ID != is.ID && !was.ID.None() && !is.ID.None() {
 			c.recreated(p)
 		}
 		c.lead(p, leader, epoch)
