@@ -178,6 +178,16 @@ func (s *Snapshot) WithLeader(
 	return &next
 }
 
+// WithoutBrokers is the snapshot after all brokers were given up: topics are as
+// they were, but nobody leads them.
+func (s *Snapshot) WithoutBrokers() *Snapshot {
+	next := &Snapshot{Topics: make(map[string]*Topic, len(s.Topics)), Version: s.Version + 1}
+	for name, t := range s.Topics {
+		next.Topics[name] = t.among(nil)
+	}
+	return next
+}
+
 // Leader is the leader of a partition and its epoch.
 func (s *Snapshot) Leader(topic string, index int32) (leader, epoch int32) {
 	t := s.Topics[topic]

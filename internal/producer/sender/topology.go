@@ -259,7 +259,7 @@ func (c *Core) noteFailure() {
 // rebootstrap forgets all brokers and starts again from the bootstrap list.
 func (c *Core) rebootstrap() {
 	c.metaFail = time.Time{}
-	next := &metadata.Snapshot{Topics: c.snapshot.Topics, Version: c.snapshot.Version + 1}
+	next := c.snapshot.WithoutBrokers()
 	for _, n := range c.sorted() {
 		c.hangUp(n, errIdle)
 	}
