@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path"
 	"slices"
 
 	"github.com/posthaste-go/posthaste/broker/internal/segment"
@@ -169,8 +170,8 @@ func (l *Log) flushLocked(upTo int64) error {
 	if errors.Is(err, segment.ErrSave) {
 		return storageError("sync", err) // nothing was lost: the next call tries again
 	}
-	if err == nil && l.newNames.Swap(false) {
-		err = l.fs.SyncDir(l.dir)
+	if err == nil && l.newNames.Swap(false) { // its own name may be new too
+		err = errors.Join(l.fs.SyncDir(l.dir), l.fs.SyncDir(path.Dir(l.dir)))
 	}
 	if err != nil {
 		l.failed.Store(&err)

@@ -105,9 +105,10 @@ func rebuild(h wire.BatchHeader, records []wire.Record, horizon int64, has bool)
 		plain = appendRecord(plain, timestamp-h.BaseTimestamp, &r)
 	}
 	codec := compression.Codec(h.Attributes.Codec())
-	if len(records) == 0 {
+	if len(records) == 0 { // as DefaultRecordBatch.writeEmptyHeader has it
 		codec = compression.None
-		h.Attributes = h.Attributes.WithCodec(0)
+		h.Attributes = h.Attributes.WithCodec(0) &^ wire.DeleteHorizon
+		h.BaseTimestamp = wire.NoTimestamp
 	}
 	z, err := compression.New(codec, codec.DefaultLevel())
 	if err != nil {

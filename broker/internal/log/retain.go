@@ -125,7 +125,8 @@ func (l *Log) Close() error {
 	if err == nil {
 		err = l.Flush()
 	}
-	if err == nil && l.snapshotAt != l.EndOffset() {
+	empty := l.Size() == 0 && l.producers.Len() == 0
+	if err == nil && l.snapshotAt != l.EndOffset() && !empty {
 		err = l.writeSnapshot(l.EndOffset(), true)
 	}
 	for _, s := range l.list() {

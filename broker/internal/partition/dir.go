@@ -287,11 +287,8 @@ func (d *Dir) open(tp TopicPartition, id TopicID, c Config, o log.Options) (*Par
 	switch {
 	case err != nil && !errors.Is(err, log.ErrFile):
 		return nil, fmt.Errorf("open partition %s: %w", tp, err)
-	case err != nil || !ok:
+	case (err != nil || !ok) && id != TopicID{}:
 		if err := log.WriteTopicID(d.fs, o.Dir, id); err != nil {
-			return nil, fmt.Errorf("open partition %s: %w", tp, err)
-		}
-		if err := d.fs.SyncDir(d.cfg.Path); err != nil {
 			return nil, fmt.Errorf("open partition %s: %w", tp, err)
 		}
 	case id != TopicID{} && id != onDisk:

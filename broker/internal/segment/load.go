@@ -84,7 +84,7 @@ func (s *Segment) loadTailLocked(from, end int64) error {
 			return fmt.Errorf("%w: batch at offset %d, expected %d", ErrIndex, h.BaseOffset, next)
 		}
 		next = h.LastOffset() + 1
-		if h.MaxTimestamp > s.largest.Timestamp {
+		if largest(h) > s.largest.Timestamp {
 			s.largest = TimestampOffset{h.MaxTimestamp, h.LastOffset()}
 		}
 	}

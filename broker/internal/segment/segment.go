@@ -200,6 +200,15 @@ func (s *Segment) Append(h *wire.BatchHeader, batch []byte) error {
 	return nil
 }
 
+// largest is a batch's largest timestamp, and none for a batch that compaction
+// has left without records: it would lead a search by timestamp to nothing.
+func largest(h *wire.BatchHeader) int64 {
+	if h.Count == 0 {
+		return wire.NoTimestamp
+	}
+	return h.MaxTimestamp
+}
+
 // note brings the indexes up to date for the batch at position at.
 func (s *Segment) note(h *wire.BatchHeader, at int64) {
 	last := h.LastOffset()
@@ -208,7 +217,7 @@ func (s *Segment) note(h *wire.BatchHeader, at int64) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if h.MaxTimestamp > s.largest.Timestamp {
+	if largest(h) > s.largest.Timestamp {
 		s.largest = TimestampOffset{h.MaxTimestamp, last}
 	}
 	if s.sinceIndex > s.cfg.IndexIntervalBytes {
