@@ -34,7 +34,7 @@ func (c *Conn) Metadata(topics []string) {
 		t.Topic = kmsg.StringPtr(name)
 		req.Topics = append(req.Topics, t)
 	}
-	c.queue <- message{control: control{req}}
+	c.enqueue(message{control: control{req}})
 }
 
 // ProducerID asks for a producer id without a transactional id.
@@ -42,7 +42,7 @@ func (c *Conn) ProducerID() {
 	req := kmsg.NewPtrInitProducerIDRequest()
 	req.TransactionTimeoutMillis = math.MaxInt32
 	req.ProducerID, req.ProducerEpoch = -1, -1
-	c.queue <- message{control: control{req}}
+	c.enqueue(message{control: control{req}})
 }
 
 func (w *writer) sendControl(m message) error {
