@@ -79,6 +79,7 @@ type message struct {
 	version     int16
 	correlation int32
 	rest        []byte // what is left of a request that was written in part
+	unanswered  bool   // acks=0: it is done when it is written
 }
 
 // ErrHungUp is the reason of a connection that Core gave up.

@@ -108,7 +108,7 @@ func (w *writer) sendNow(m message) {
 
 // sent is what follows when all of a produce request is written.
 func (w *writer) sent(m message) {
-	if m.produce.Acks == 0 {
+	if m.unanswered { // otherwise the answer may have come, and the request be another's
 		w.conn.settings.Events(&sender.Answered{Request: m.produce})
 	}
 }
@@ -129,7 +129,7 @@ func (w *writer) encode(m *message) (total int) {
 	}
 	binary.BigEndian.PutUint32(w.head, uint32(total-4))
 	r.Written = true
-	if r.Acks != 0 {
+	if m.unanswered = r.Acks == 0; !m.unanswered {
 		w.conn.pending <- *m
 	}
 	return total
