@@ -10,6 +10,7 @@ import (
 
 	"github.com/posthaste-go/posthaste/broker/internal/producerstate"
 	"github.com/posthaste-go/posthaste/broker/internal/segment"
+	"github.com/posthaste-go/posthaste/internal/mutation"
 	"github.com/posthaste-go/posthaste/internal/wire"
 )
 
@@ -327,6 +328,9 @@ func (ld *loader) dropSnapshotsAfter(end int64) error {
 // finish publishes what was loaded and begins this leader's epoch.
 func (ld *loader) finish() error {
 	l := ld.Log
+	if mutation.On(mutation.ForgottenProducers) {
+		ld.state = producerstate.New()
+	}
 	l.producers = ld.state
 	l.publish(ld.list)
 	l.setActive(ld.o.Now)

@@ -2,6 +2,7 @@ package log
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 
@@ -121,7 +122,7 @@ func (l *Log) moveStart(offset int64) error {
 // Close syncs the log and stores what the next start needs not to check it.
 // Writer. Reads fail from here on.
 func (l *Log) Close() error {
-	err := l.failure()
+	err := l.Failure()
 	if err == nil {
 		err = l.Flush()
 	}
@@ -144,9 +145,10 @@ func (l *Log) Abandon() error {
 	return errors.Join(errs...)
 }
 
-func (l *Log) failure() error {
+// Failure is why the log takes no more appends, or nil. It matches ErrStorage.
+func (l *Log) Failure() error {
 	if err := l.failed.Load(); err != nil {
-		return *err
+		return fmt.Errorf("%w, and must be opened again: %w", ErrStorage, *err)
 	}
 	return nil
 }

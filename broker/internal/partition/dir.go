@@ -113,10 +113,7 @@ func OpenDir(c DirConfig) (_ *Dir, err error) {
 	if d.cfg.RetentionCheck == 0 {
 		d.cfg.RetentionCheck = retentionCheckMillis * time.Millisecond
 	}
-	if err := d.fs.MkdirAll(c.Path); err != nil {
-		return nil, fmt.Errorf("make data directory: %w", err)
-	}
-	if err := d.fs.SyncDir(path.Dir(c.Path)); err != nil {
+	if err := d.make(); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
 	d.lock, err = d.fs.Lock(d.file(lockName))
@@ -130,6 +127,18 @@ func OpenDir(c DirConfig) (_ *Dir, err error) {
 		return nil, errors.Join(fmt.Errorf("data directory %s: %w", c.Path, err), d.lock.Close())
 	}
 	return d, nil
+}
+
+// make makes the directory if it is missing, so that a power cut does not take
+// it away again.
+func (d *Dir) make() error {
+	if _, err := d.fs.Stat(d.cfg.Path); err == nil {
+		return nil
+	}
+	if err := d.fs.MkdirAll(d.cfg.Path); err != nil {
+		return err
+	}
+	return d.fs.SyncDir(path.Dir(d.cfg.Path))
 }
 
 func (d *Dir) file(name string) string { return path.Join(d.cfg.Path, name) }
@@ -161,6 +170,13 @@ func (d *Dir) load() error {
 	}
 	if err := d.find(); err != nil {
 		return err
+	}
+	// A partition whose deletion a crash interrupted is not found. What is known
+	// of it must not be taken for a later one's of the same name.
+	for _, m := range []map[TopicPartition]int64{d.points, d.starts, d.cleaned} {
+		maps.DeleteFunc(m, func(tp TopicPartition, _ int64) bool {
+			return !slices.ContainsFunc(d.found, func(f Found) bool { return f.TopicPartition == tp })
+		})
 	}
 	return d.readUnchecked()
 }

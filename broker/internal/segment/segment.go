@@ -309,15 +309,17 @@ func (s *Segment) Activate() error {
 	return errors.Join(s.offsets.activate(), s.times.activate())
 }
 
-// Sync makes the segment survive a power cut, but for its names in the
-// directory. It may run beside Append; what is appended meanwhile may or may
-// not be included.
+// Sync makes the records survive a power cut, and the indexes too; the names in
+// the directory are the caller's. It may run beside Append; what is appended
+// meanwhile may or may not be included. An error that matches ErrSave means that
+// the records are safe, but not the indexes.
 func (s *Segment) Sync() error {
-	if err := s.Save(); err != nil {
-		return err
-	}
+	saved := s.Save()
 	if err := s.log.Sync(); err != nil {
 		return err
+	}
+	if saved != nil {
+		return saved
 	}
 	s.mu.RLock()
 	aborted := len(s.txns.txns) > 0
