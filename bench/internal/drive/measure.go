@@ -100,7 +100,8 @@ func startSink(ctx context.Context, program string, partitions int) (broker, err
 	addr, ok := strings.CutPrefix(strings.TrimSpace(first), "ready ")
 	if err != nil || !ok {
 		killErr := cmd.Process.Kill()
-		return broker{}, errors.Join(fmt.Errorf("null broker: it said %q", first), err, killErr, cmd.Wait())
+		said := fmt.Errorf("null broker: it said %q", first)
+		return broker{}, errors.Join(said, err, killErr, cmd.Wait())
 	}
 	stop := func() (*sink.Stats, error) {
 		if err := cmd.Process.Signal(os.Interrupt); err != nil {
@@ -165,7 +166,8 @@ func awaitLeaders(ctx context.Context, topics *kadm.Client, topic string) error 
 }
 
 // runClient runs a client's command and reads its result.
-func (d *Driver) runClient(ctx context.Context, command []string, brokerPID int) (Measurement, error) {
+func (d *Driver) runClient(ctx context.Context, command []string, brokerPID int,
+) (Measurement, error) {
 	if d.WaitQuiet > 0 {
 		awaitQuiet(d.WaitQuiet)
 	}

@@ -181,7 +181,8 @@ func (r *Row) ahead(figure func(*Measurement) float64, more, limit bool, clients
 }
 
 func writeCosts(b *strings.Builder, rows []Row, clients []string) {
-	b.WriteString("\nAllocations per record · peak MB · records per batch · bytes on the wire per record:\n\n")
+	b.WriteString("\nAllocations per record · peak MB · records per batch · bytes on the wire per\n" +
+		"record:\n\n")
 	writeHead(b, append([]string{"scenario"}, clients...)...)
 	for i := range rows {
 		r := &rows[i]

@@ -167,7 +167,7 @@ func (b *bench) phase(n int64, maxSeconds float64) (totals, error) {
 	b.reported += sum.records - sum.failed
 	ctx, cancel := context.WithTimeout(context.Background(), outcomeTimeout)
 	defer cancel()
-	if err := b.client.Flush(ctx); err != nil {
+	if err := b.client.Flush(ctx, b.reported); err != nil {
 		return sum, fmt.Errorf("flush: %w", err)
 	}
 	return sum, b.outcomes.wait(ctx, b.reported)

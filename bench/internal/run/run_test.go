@@ -51,8 +51,8 @@ func (f *fake) SendWait(key, value []byte) error {
 	return nil
 }
 
-func (f *fake) Flush(context.Context) error { return nil }
-func (f *fake) Close() error                { return nil }
+func (f *fake) Flush(context.Context, int64) error { return nil }
+func (f *fake) Close() error                       { return nil }
 
 // runFake runs a fake with flags and returns the result and what it was sent.
 func runFake(t *testing.T, failAt int, args ...string) (Result, *fake) {
