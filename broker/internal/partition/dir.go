@@ -173,10 +173,12 @@ func (d *Dir) load() error {
 	}
 	// A partition whose deletion a crash interrupted is not found. What is known
 	// of it must not be taken for a later one's of the same name.
+	exists := map[TopicPartition]bool{}
+	for _, f := range d.found {
+		exists[f.TopicPartition] = true
+	}
 	for _, m := range []map[TopicPartition]int64{d.points, d.starts, d.cleaned} {
-		maps.DeleteFunc(m, func(tp TopicPartition, _ int64) bool {
-			return !slices.ContainsFunc(d.found, func(f Found) bool { return f.TopicPartition == tp })
-		})
+		maps.DeleteFunc(m, func(tp TopicPartition, _ int64) bool { return !exists[tp] })
 	}
 	return d.readUnchecked()
 }
