@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/alecthomas/kong"
@@ -88,6 +89,8 @@ func run(args []string, s streams) (code int) {
 	if f, ok := s.err.(*os.File); ok {
 		e.terminal = term.IsTerminal(int(f.Fd()))
 	}
+	s.err = &shared{w: s.err}
+	e.err = s.err
 	ctx, cancel := context.WithCancelCause(context.Background())
 	ended := make(chan struct{})
 	defer close(ended)
@@ -114,6 +117,20 @@ func run(args []string, s streams) (code int) {
 		return e.fail(parseError(err))
 	}
 	return e.fail(parsed.Run(e))
+}
+
+// shared is a writer for several goroutines: a command's, its producer's and its
+// broker's all write to standard error.
+type shared struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// Write writes b in one piece.
+func (s *shared) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.w.Write(b)
 }
 
 // listen turns the first signal into the end of the command's context and the

@@ -130,6 +130,9 @@ func testBroker(t *testing.T, cfg broker.Config) (*broker.Broker, []string) {
 	return b, []string{"--bootstrap-server", b.Addr()}
 }
 
+// with is a command line with the flags to reach a broker behind it.
+func with(flags []string, args ...string) []string { return append(args, flags...) }
+
 func file(t *testing.T, name, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)

@@ -89,10 +89,7 @@ func (o *outcomes) complete(f *flight, md posthaste.RecordMetadata, err error) {
 	case err == nil:
 		o.acked++
 		o.bytes += size
-		for int(md.Partition) >= len(o.counts) {
-			o.counts = append(o.counts, 0)
-		}
-		o.counts[md.Partition]++
+		o.place(md.Partition)
 		o.latency.Add(took)
 	case errors.Is(err, errInterrupted):
 		o.unsent++
@@ -106,6 +103,17 @@ func (o *outcomes) complete(f *flight, md posthaste.RecordMetadata, err error) {
 		o.report(f.n, md, err)
 	}
 	o.free = append(o.free, f)
+}
+
+// place counts an acknowledged record for its partition.
+func (o *outcomes) place(partition int32) {
+	if partition < 0 {
+		return
+	}
+	for int(partition) >= len(o.counts) {
+		o.counts = append(o.counts, 0)
+	}
+	o.counts[partition]++
 }
 
 // fail counts and shows one failure.

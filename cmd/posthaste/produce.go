@@ -48,7 +48,7 @@ type produceCmd struct {
 // Help is what --help adds.
 func (*produceCmd) Help() string {
 	return withExample(`Reads records and produces them; lines are sent as they are read. The value of a CSV, TSV or
-Parquet row is a JSON object of its columns; fields of CSV and TSV that are JSON numbers and stand
+Parquet row is a JSON object of its columns; fields of CSV and TSV that are plain numbers and stand
 without quotes are numbers, all others strings. A summary ends the run, on standard error.`,
 		"posthaste produce --topic airports --partitions 6 --key-field iata airports.csv")
 }

@@ -153,7 +153,8 @@ func TestDeliveryReportsTellEachRecordsFate(t *testing.T) {
 	if d := reports[2]; d.N != 3 || *d.Offset != 1 {
 		t.Errorf("third report = %+v", d)
 	}
-	if s := last[summary](t, r.out); s.Records != 3 || s.Acked != 2 || s.Failed != 1 || s.Skipped != 1 {
+	s := last[summary](t, r.out)
+	if s.Records != 3 || s.Acked != 2 || s.Failed != 1 || s.Skipped != 1 {
 		t.Errorf("summary = %+v", s)
 	}
 	want := "posthaste: skipped: standard input:2: line too long: 2000000 bytes, at most 1114112 " +
@@ -166,7 +167,7 @@ func TestDeliveryReportsTellEachRecordsFate(t *testing.T) {
 
 func TestDeliveryReportsAsText(t *testing.T) {
 	_, flags := testBroker(t, broker.Config{})
-	r := must(t, "a\nb\n", append([]string{"produce", "--topic", "t", "--delivery-report"}, flags...)...)
+	r := must(t, "a\nb\n", with(flags, "produce", "--topic", "t", "--delivery-report")...)
 	if want := "0 t-0@0\n1 t-0@1\n"; r.out != want {
 		t.Errorf("standard output = %q, want %q", r.out, want)
 	}
@@ -181,7 +182,8 @@ func TestARecordTooLargeFailsAloneAndIsNamed(t *testing.T) {
 	if r.code != exitFailed || s.Records != 3 || s.Acked != 2 || s.Failed != 1 {
 		t.Errorf("exit code %d, summary %+v", r.code, s)
 	}
-	for _, part := range []string{"record 1 (standard input:2) failed: ", "3000", "max.request.size=2000"} {
+	for _, part := range []string{"record 1 (standard input:2) failed: ", "3000",
+		"max.request.size=2000"} {
 		if !strings.Contains(r.err, part) {
 			t.Errorf("standard error lacks %q: %s", part, r.err)
 		}
@@ -213,7 +215,7 @@ func TestABrokenRowStopsTheInputOrIsSkipped(t *testing.T) {
 
 func TestLinesAreSentAsTheyAreRead(t *testing.T) {
 	_, flags := testBroker(t, broker.Config{})
-	p := start(t, append([]string{"produce", "--topic", "t", "--delivery-report", "json"}, flags...)...)
+	p := start(t, with(flags, "produce", "--topic", "t", "--delivery-report", "json")...)
 	for n := 1; n <= 3; n++ {
 		if _, err := fmt.Fprintf(p.in, "line %d\n", n); err != nil {
 			t.Fatal(err)
@@ -230,7 +232,7 @@ func TestLinesAreSentAsTheyAreRead(t *testing.T) {
 
 func TestAnInterruptDeliversWhatWasAccepted(t *testing.T) {
 	b, flags := testBroker(t, broker.Config{})
-	p := start(t, append([]string{"produce", "--topic", "t", "--delivery-report", "--json"}, flags...)...)
+	p := start(t, with(flags, "produce", "--topic", "t", "--delivery-report", "--json")...)
 	if _, err := fmt.Fprint(p.in, "one\ntwo\nhalf a li"); err != nil {
 		t.Fatal(err)
 	}

@@ -320,7 +320,7 @@ func TestAddingPartitionsToKeyedRecordsIsWarnedAbout(t *testing.T) {
 	must(t, in.String(), append([]string{"produce", "--topic", "t", "--property", "parse.key=true"},
 		flags...)...)
 	must(t, in.String(), append([]string{"produce", "--topic", "plain"}, flags...)...)
-	r := must(t, "", append([]string{"topics", "alter", "--topic", "t", "--partitions", "8"}, flags...)...)
+	r := must(t, "", with(flags, "topics", "alter", "--topic", "t", "--partitions", "8")...)
 	want := "posthaste: warning: topic t has records with keys: 200 different keys in its last 200 " +
 		"records, of which "
 	if !strings.HasPrefix(r.err, want) || !strings.Contains(r.err, "move to another partition when "+
