@@ -49,7 +49,7 @@ func newPosthaste(o *run.Options, outcomes *run.Outcomes) (run.Client, error) {
 		"acks":                                  o.Acks,
 		"enable.idempotence":                    strconv.FormatBool(o.Idempotent),
 		"compression.type":                      o.Compression,
-		"linger.ms":                             strconv.FormatInt(int64(o.Linger/time.Millisecond), 10),
+		"linger.ms":                             strconv.Itoa(int(o.Linger / time.Millisecond)),
 		"batch.size":                            strconv.Itoa(o.BatchBytes),
 		"buffer.memory":                         strconv.FormatInt(o.BufferBytes, 10),
 		"max.in.flight.requests.per.connection": strconv.Itoa(o.Inflight),

@@ -71,7 +71,7 @@ func Run(o *Options, id Identity, factory Factory, w io.Writer) error {
 	}
 	result.Identify(id, o)
 	if err := outcomes.firstErr; err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %s: records failed, %d of them in the measured part; first: %v\n",
+		fmt.Fprintf(os.Stderr, "%s: %s: %d measured records failed; the first to fail: %v\n",
 			id.Client, o.Scenario, result.Errors, err)
 	}
 	return json.NewEncoder(w).Encode(result)

@@ -42,7 +42,8 @@ var modes = []struct{ name, flags string }{
 func EveryMode(t *testing.T, id run.Identity, factory run.Factory) {
 	for _, mode := range modes {
 		t.Run(mode.name, func(t *testing.T) {
-			args := append([]string{"--records=20000", "--warmup=1000"}, strings.Fields(mode.flags)...)
+			args := []string{"--records=20000", "--warmup=1000"}
+			args = append(args, strings.Fields(mode.flags)...)
 			o, err := run.ParseOptions(args, t.Output())
 			if err != nil {
 				t.Fatal(err)
@@ -85,7 +86,8 @@ func checkMode(t *testing.T, o run.Options, id run.Identity, factory run.Factory
 		t.Errorf("%d records arrived, want %d", sum, o.Records+o.Warmup)
 	}
 	if o.Partitioner == "roundrobin" && slices.Max(ends)-slices.Min(ends) > 2 {
-		t.Errorf("round robin gave partitions from %d to %d records", slices.Min(ends), slices.Max(ends))
+		t.Errorf("round robin gave partitions %d to %d records",
+			slices.Min(ends), slices.Max(ends))
 	}
 }
 
