@@ -1,6 +1,9 @@
 package sender
 
-import "github.com/posthaste-go/posthaste/internal/producer/batch"
+import (
+	"github.com/posthaste-go/posthaste/internal/mutation"
+	"github.com/posthaste-go/posthaste/internal/producer/batch"
+)
 
 // flush is one Flush under way: every partition in it still has a batch from
 // before the flush began.
@@ -41,7 +44,11 @@ func (c *Core) checkFlushes(p *partition) {
 	}
 	kept := c.flushes[:0]
 	for _, f := range c.flushes {
-		if target, waits := f.targets[p]; waits && p.resolved >= target {
+		target, waits := f.targets[p]
+		if mutation.On(mutation.DroppedAtClose) {
+			target--
+		}
+		if waits && p.resolved >= target {
 			delete(f.targets, p)
 		}
 		if len(f.targets) == 0 {
