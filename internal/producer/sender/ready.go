@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-go/posthaste/internal/mutation"
 	"github.com/posthaste-go/posthaste/internal/producer/batch"
 	"github.com/posthaste-go/posthaste/internal/producer/metadata"
 	"github.com/posthaste-go/posthaste/internal/producer/producerid"
@@ -49,7 +50,7 @@ func (c *Core) unlist(p *partition) {
 func (c *Core) hasWork(p *partition) bool {
 	if len(p.batches) > 0 {
 		c.activate(p, p.oldest())
-		if b := p.nextReady(); b != nil {
+		if b := c.nextReady(p); b != nil {
 			if b.RetryAt.After(c.now) {
 				c.retryAlarm(p, b.RetryAt)
 				return false
@@ -206,7 +207,7 @@ func (c *Core) nextBatch(p *partition, n *node) *batch.Batch {
 		if p.leader != n.id || !c.mayTake(p) {
 			return nil
 		}
-		b := p.nextReady()
+		b := c.nextReady(p)
 		if b == nil {
 			if p.sealing() {
 				return nil
@@ -234,6 +235,16 @@ func (c *Core) nextBatch(p *partition, n *node) *batch.Batch {
 	}
 }
 
+// nextReady is p's, unless a bug is put in.
+func (c *Core) nextReady(p *partition) *batch.Batch {
+	b := p.nextReady()
+	if mutation.On(mutation.OvertakingRetry) && b != nil && b.RetryAt.After(c.now) {
+		c.retryAlarm(p, b.RetryAt)
+		return nil
+	}
+	return b
+}
+
 // take makes a batch from the source one of p's.
 func (c *Core) take(p *partition, b *batch.Batch) {
 	p.taken++
@@ -249,6 +260,9 @@ func (c *Core) send(r *Request, p *partition, b *batch.Batch, n *node) {
 	switch {
 	case b.Sequenced():
 		p.retrying--
+		if mutation.On(mutation.RenumberedRetry) {
+			b.Identify(b.ProducerID, b.ProducerEpoch, p.sequences.Take(b.Count()), false)
+		}
 	case c.settings.Idempotent:
 		id := p.sequences.ID
 		b.Identify(id.ID, id.Epoch, p.sequences.Take(b.Count()), false)
