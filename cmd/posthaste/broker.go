@@ -35,7 +35,7 @@ func (c *brokerCmd) Run(e *env) error {
 	if c.Verbose {
 		level = slog.LevelInfo
 	}
-	cfg.Logger = logger(e, level)
+	cfg.Logger = slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: level}))
 	var faults []broker.Fault
 	for _, text := range c.Inject {
 		f, err := broker.ParseFault(text)

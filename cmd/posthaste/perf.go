@@ -118,7 +118,7 @@ func (c *perfCmd) settings(e *env) (posthaste.Config, error) {
 	if c.TransactionalID != "" && c.TransactionDurationMs == 0 {
 		c.TransactionDurationMs = 3000
 	}
-	cfg.Logger = logger(e, logLevel)
+	cfg.Logger = quietLogger(e)
 	for _, text := range cfg.Warnings() {
 		e.warn("%s", text)
 	}

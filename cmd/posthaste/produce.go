@@ -180,7 +180,7 @@ func (c *produceCmd) settings(e *env) (posthaste.Config, error) {
 			return cfg, err
 		}
 	}
-	cfg.Logger = logger(e, logLevel)
+	cfg.Logger = quietLogger(e)
 	c.TransactionalID = cfg.TransactionalID
 	if c.TransactionRecords != 0 && c.TransactionalID == "" {
 		return cfg, usagef("--transaction-records goes with --transactional-id")
