@@ -106,6 +106,8 @@ func (b *Batch) adopt(whole *Batch, first int32) {
 	b.Created, b.FirstSent = whole.Created, whole.FirstSent
 	b.Attempts = max(whole.Attempts-1, 0) // a split costs no retry
 	b.Order = whole.Order
+	b.MaybeWritten = whole.MaybeWritten
+	b.Doubtful = whole.MaybeWritten
 	b.LeaderEpoch = whole.LeaderEpoch
 	b.transactional = whole.transactional
 	if whole.Sequenced() {

@@ -26,6 +26,7 @@ type harness struct {
 	pending    []Event // to be applied in the next step
 
 	cluster  metadata.Answer // what a metadata request is answered with
+	hook     func(*Effect)   // sees every effect after it was performed
 	manual   map[string]bool // dial, metadata, pid, compress: answered by the script only
 	nodes    map[ConnID]string
 	requests map[int]*Request // without an answer, by number
@@ -127,6 +128,9 @@ func (h *harness) pass(d time.Duration) {
 }
 
 func (h *harness) perform(e *Effect) {
+	if h.hook != nil {
+		defer h.hook(e)
+	}
 	switch e.Do {
 	case Dial:
 		h.nodes[e.Conn] = nodeName(e.Addr)

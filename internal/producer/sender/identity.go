@@ -32,6 +32,9 @@ func (c *Core) resequence(p *partition, b *batch.Batch, e *Entry) bool {
 	default:
 		return false
 	}
+	if b.Doubtful { // a second copy may be the price of new numbers
+		return false
+	}
 	// The broker does not have it, and will not take it under this number.
 	b.Forget()
 	c.putBack(p, b)

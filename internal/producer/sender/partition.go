@@ -98,6 +98,18 @@ func (c *Core) partition(id batch.PartitionID) *partition {
 // numbered reports whether a batch that carries a sequence is unsettled.
 func (p *partition) numbered() bool { return p.inFlight > 0 || p.retrying > 0 }
 
+// sequenced is how many batches carry a number, from the first that is not
+// resolved on. Those behind it that are acknowledged already count, too: a
+// broker that has taken five more does not know the first one again, and would
+// call its retry out of order.
+func (p *partition) sequenced() int {
+	n := 0
+	for n < len(p.batches) && p.batches[n].Sequenced() {
+		n++
+	}
+	return n
+}
+
 // nextReady is the first batch that waits to be sent (again), unless one
 // before it is still being compressed. While batches are retried only those
 // that carry a number count.

@@ -120,7 +120,7 @@ func (c *Core) mayTake(p *partition) bool {
 	if !p.sequences.Known {
 		return p.inFlight == 0
 	}
-	return p.inFlight < maxSequenced
+	return p.sequenced() < maxSequenced
 }
 
 // identified reports whether p can number a batch, and asks for a producer id
