@@ -37,10 +37,9 @@ type Producer struct {
 	last   atomic.Pointer[accumulator.Topic] // the topic of the last record: most often the next one's
 	topics sync.Map                          // name → *accumulator.Topic
 
-	closing   sync.Once
-	closed    chan struct{} // closed when Close is through
-	closeErr  error
-	abandoned atomic.Bool
+	closing  sync.Once
+	closed   chan struct{} // closed when Close is through
+	closeErr error
 }
 
 // NewProducer starts a producer. It does not wait for a broker: one that is not

@@ -97,7 +97,7 @@ func (c *connection) openEmbedded(e *env, cfg posthaste.Config) (*cluster, error
 	if b == nil {
 		cl.where = "the broker of " + c.Data + " at " + addr
 	}
-	if err := cl.cfg.Set("bootstrap.servers", addr); err == nil {
+	if err = cl.cfg.Set("bootstrap.servers", addr); err == nil {
 		err = cl.cfg.Validate()
 	}
 	if err != nil {

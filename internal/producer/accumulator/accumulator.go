@@ -370,7 +370,6 @@ func (a *Accumulator) Close() {
 	a.closed.Store(true)
 	a.pool.Close()
 	for _, p := range *a.partitions.Load() {
-		p.mu.Lock() // wait for an append that did not see the flag
-		p.mu.Unlock()
+		p.await()
 	}
 }
