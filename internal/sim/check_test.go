@@ -36,6 +36,9 @@ func (v *verdict) say(format string, args ...any) {
 
 // afterClose looks at the producer once Close has returned.
 func (v *verdict) afterClose(m posthaste.Metrics) {
+	for _, text := range v.book.wrong {
+		v.say("%s", text)
+	}
 	if m.BufferAvailable != m.BufferTotal {
 		v.say("memory: %d of %d bytes are free after Close", m.BufferAvailable, m.BufferTotal)
 	}

@@ -49,9 +49,14 @@ type book struct {
 
 	mu    sync.Mutex
 	turns int
+	wrong []string
 	wg    sync.WaitGroup // callers
 	waits sync.WaitGroup // goroutines that wait for one outcome
 }
+
+// never is when those who wait give up, so that the lack of an outcome is found
+// by the checks and not by a bubble in which everybody waits.
+const never = 24 * time.Hour
 
 // run starts the callers.
 func (b *book) run() {
@@ -62,9 +67,16 @@ func (b *book) run() {
 	}
 }
 
+// patience ends a caller that waits and waits because nothing works.
+const patience = time.Minute
+
 // call is one caller's life.
 func (b *book) call(number int, c caller, rng *rand.Rand) {
+	start := time.Now()
 	for seq := range c.records {
+		if time.Since(start) > patience {
+			return
+		}
 		if seq%c.burst == 0 {
 			time.Sleep(upTo(rng, c.think*time.Duration(c.burst)))
 		}
@@ -77,8 +89,11 @@ func (b *book) call(number int, c caller, rng *rand.Rand) {
 		b.send(ctx, s, c, b.record(s, c, rng))
 		cancel()
 		if c.flush > 0 && seq%c.flush == c.flush-1 {
-			// The outcomes tell what came of it.
-			_ = b.producer.Flush(context.Background())
+			ctx, cancel := context.WithTimeout(context.Background(), never)
+			if err := b.producer.Flush(ctx); err != nil {
+				b.fail("flush: %v", err)
+			}
+			cancel()
 		}
 	}
 }
@@ -112,7 +127,13 @@ func (b *book) send(ctx context.Context, s *sent, c caller, r posthaste.Record) 
 		return
 	case modeSync:
 		latest := time.Now().Add(b.plan.config.MaxBlock) // to be accepted
-		md, err := b.producer.SendSync(context.WithoutCancel(ctx), r)
+		ctx, cancel := context.WithTimeout(context.Background(), never)
+		defer cancel()
+		md, err := b.producer.SendSync(ctx, r)
+		if ctx.Err() != nil {
+			s.accepted = latest
+			return // without an outcome
+		}
 		if _, failed := errors.AsType[*posthaste.DeliveryError](err); err != nil && !failed {
 			s.refused = err
 			return
@@ -131,8 +152,11 @@ func (b *book) send(ctx context.Context, s *sent, c caller, r posthaste.Record) 
 	if c.mode == modeWait {
 		s.pending = false
 		b.waits.Go(func() {
-			md, err := d.Wait(context.Background())
-			b.resolve(s, md, err)
+			ctx, cancel := context.WithTimeout(context.Background(), never)
+			defer cancel()
+			if md, err := d.Wait(ctx); ctx.Err() == nil {
+				b.resolve(s, md, err)
+			}
 		})
 	}
 }
@@ -142,6 +166,13 @@ func earlier(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+// fail notes what went wrong beside the outcomes.
+func (b *book) fail(format string, args ...any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wrong = append(b.wrong, fmt.Sprintf(format, args...))
 }
 
 // resolve notes an outcome.
