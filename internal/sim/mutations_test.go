@@ -10,7 +10,7 @@ import (
 	"github.com/posthaste-go/posthaste/internal/mutation"
 )
 
-var triesFlag = flag.Int("sim.tries", 300, "schedules to find a mutation in")
+var triesFlag = flag.Int("sim.tries", 2000, "schedules to find a mutation in")
 
 // Whoever checks promises must be able to say that one is broken: each of these
 // bugs is found.
