@@ -29,9 +29,11 @@ import (
 type Producer struct {
 	settings settings
 	chain    *chain // nil without interceptors
-	clock    *clock.Coarse
-	loop     *loop.Loop
-	acc      *accumulator.Accumulator
+	// The partitioner looks at bytes only: it is one of package partitioner.
+	bytesOnly bool
+	clock     *clock.Coarse
+	loop      *loop.Loop
+	acc       *accumulator.Accumulator
 
 	down   atomic.Pointer[error]             // why nothing can be sent any more
 	last   atomic.Pointer[accumulator.Topic] // the topic of the last record: most often the next one's

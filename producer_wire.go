@@ -67,6 +67,10 @@ func (p *Producer) wire() error {
 		// The built-in choice is that very one, and it sees where batches end.
 		s.partitioner, s.ignoreKeys, s.adaptive = nil, true, false
 	}
+	switch s.partitioner.(type) {
+	case *partitioner.RoundRobin, *partitioner.Keyed:
+		p.bytesOnly = true
+	}
 	if err := p.resolve(); err != nil {
 		return err
 	}
@@ -177,10 +181,7 @@ func dialTCP(sendBuffer, receiveBuffer int) DialFunc {
 
 // fatal is the error of every Send after the producer has failed for good.
 func (p *Producer) fatal(f *batch.Failure) error {
-	cause := f.Err
-	if cause == nil {
-		cause = KafkaError(f.Code)
-	}
+	cause := cause(-1, f)
 	is := ErrFatal
 	if f.Code == errcode.ProducerFenced {
 		is = ErrFenced
