@@ -181,13 +181,13 @@ func dialTCP(sendBuffer, receiveBuffer int) DialFunc {
 
 // fatal is the error of every Send after the producer has failed for good.
 func (p *Producer) fatal(f *batch.Failure) error {
-	cause := cause(-1, f)
+	reason := cause(-1, f)
 	is := ErrFatal
 	if f.Code == errcode.ProducerFenced {
 		is = ErrFenced
 	}
-	return &failure{is: is, cause: cause, text: fmt.Sprintf(
-		"producer has failed for good: %v: close it and start a new one", cause)}
+	return &failure{is: is, cause: reason, text: fmt.Sprintf(
+		"producer has failed for good: %v: close it and start a new one", reason)}
 }
 
 // complete runs the callbacks of a resolved batch, and tells interceptors.

@@ -102,6 +102,9 @@ func (c *Core) producerIDAnswer(ev *ProducerIDAnswer) {
 	if c.identity.State() != producerid.Requesting || c.identityConn != ev.Conn {
 		return
 	}
+	if ev.Code == errcode.InvalidProducerEpoch { // the same, from older coordinators
+		ev.Code = errcode.ProducerFenced
+	}
 	switch {
 	case ev.Err == nil && ev.Code == errcode.None:
 		c.identityN = 0
