@@ -38,7 +38,7 @@ var kafka44 = map[protocol.Key]protocol.Range{
 	protocol.Produce:        {Min: 3, Max: 13},
 	protocol.Metadata:       {Min: 0, Max: 13},
 	protocol.APIVersions:    {Min: 0, Max: 5},
-	protocol.InitProducerID: {Min: 0, Max: 6},
+	protocol.InitProducerID: {Min: 0, Max: 5},
 }
 
 // Cluster is some nodes that share logs and a script. Its methods may be called

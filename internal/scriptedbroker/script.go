@@ -194,9 +194,12 @@ func (c *Cluster) Requests() []string {
 	})
 }
 
+// AnyKey stands for every API.
+const AnyKey = protocol.Key(-1)
+
 // RequestsOf is what came in of one API.
 func (c *Cluster) RequestsOf(key protocol.Key) []string {
-	return c.requests(func(k protocol.Key) bool { return k == key })
+	return c.requests(func(k protocol.Key) bool { return k == key || key == AnyKey })
 }
 
 func (c *Cluster) requests(want func(protocol.Key) bool) []string {
