@@ -69,6 +69,9 @@ func (c *connection) connect(e *env, cfg posthaste.Config) (*cluster, error) {
 	if err := probe.Any(e.ctx, cfg.BootstrapServers, cl.encrypted()); err != nil {
 		return nil, err
 	}
+	if err := trusted(e.ctx, &cl.cfg); err != nil {
+		return nil, err
+	}
 	return cl, nil
 }
 
