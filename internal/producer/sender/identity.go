@@ -58,7 +58,8 @@ func (c *Core) settle(p *partition) bool {
 	if p.numbered() {
 		return false
 	}
-	if c.fatal == nil && c.identity.State() == producerid.Assigned && p.sequences.ID == c.identity.Current() {
+	if c.fatal == nil && c.identity.State() == producerid.Assigned &&
+		p.sequences.ID == c.identity.Current() {
 		c.identity.Raise()
 		c.counters.EpochRaises++
 	}
