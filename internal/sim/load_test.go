@@ -2,10 +2,11 @@ package sim
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
+	"strconv"
 	"sync"
 	"time"
 
@@ -28,7 +29,8 @@ type sent struct {
 	turn     int // among the callbacks of the producer
 }
 
-func (s *sent) id() string { return fmt.Sprintf("%d-%d", s.caller, s.seq) }
+// id is what the record's value begins with.
+func (s *sent) id() string { return strconv.Itoa(s.caller) + "-" + strconv.Itoa(s.seq) }
 
 func (s *sent) String() string {
 	if s.refused != nil {
@@ -99,15 +101,15 @@ func (b *book) call(number int, c caller, rng *rand.Rand) {
 }
 
 func (b *book) record(s *sent, c caller, rng *rand.Rand) posthaste.Record {
-	value := s.id() + "|"
+	value := append([]byte(s.id()), '|')
 	if n := rng.IntN(c.maxSize + 1); oneIn(rng, 2) {
-		value += strings.Repeat("x", n)
-	} else {
-		for range n / 4 { // what compresses badly
-			value += fmt.Sprintf("%04x", rng.Uint32()&0xffff)
+		value = append(value, make([]byte, n)...)
+	} else { // what compresses badly
+		for range n / 8 {
+			value = binary.LittleEndian.AppendUint64(value, rng.Uint64())
 		}
 	}
-	r := posthaste.Record{Topic: topic, Value: []byte(value)}
+	r := posthaste.Record{Topic: topic, Value: value}
 	if c.keys > 0 {
 		r.Key = fmt.Appendf(nil, "key-%d", rng.IntN(c.keys))
 	}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -29,6 +31,7 @@ var (
 const stuck = 20 * time.Second
 
 func TestSimulation(t *testing.T) {
+	t.Setenv("GODEBUG", "tracebacklabels=1") // see simulate
 	start := time.Now()
 	var next, records, acked atomic.Int64
 	var workers sync.WaitGroup
@@ -85,7 +88,12 @@ func simulate(t *testing.T, seed uint64) (v *verdict) {
 			v.say("goroutines: %v", r)
 		}
 	}()
-	synctest.Test(t, func(t *testing.T) { schedule(t, v) })
+	synctest.Test(t, func(t *testing.T) {
+		// A panic in any goroutine of the schedule prints the label.
+		labels := pprof.Labels("seed", strconv.FormatUint(seed, 10))
+		pprof.SetGoroutineLabels(pprof.WithLabels(t.Context(), labels))
+		schedule(t, v)
+	})
 	return v
 }
 
