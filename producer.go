@@ -39,7 +39,7 @@ type Producer struct {
 	last   atomic.Pointer[accumulator.Topic] // the topic of the last record: most often the next one's
 	topics sync.Map                          // name → *accumulator.Topic
 
-	closing  sync.Once
+	closing  atomic.Bool
 	closed   chan struct{} // closed when Close is through
 	closeErr error
 }
@@ -235,19 +235,23 @@ func (e *CloseError) Unwrap() error { return e.Cause }
 // ends all goroutines and connections. When ctx ends first, or in a callback,
 // where it could wait for ever, it gives up what is left: those records fail
 // with ErrClosed, and Close returns them in a *CloseError. A second Close waits
-// for the first and returns the same.
+// for the first and returns the same, but in a callback, for which the first
+// waits, it does nothing.
 func (p *Producer) Close(ctx context.Context) error {
 	inside := completion.Inside()
-	p.closing.Do(func() { p.close(ctx, inside) })
-	if !inside {
-		<-p.closed
+	if p.closing.CompareAndSwap(false, true) {
+		p.close(ctx, inside)
+	} else if inside {
+		return nil
 	}
+	<-p.closed
 	return p.closeErr
 }
 
 func (p *Producer) close(ctx context.Context, inside bool) {
 	defer close(p.closed)
 	p.goDown(ErrClosed)
+	p.loop.Metadata.Wake() // who waits for a topic is to see that
 	p.acc.Close()
 	var cause error
 	if inside {
