@@ -134,7 +134,7 @@ func (a *Accumulator) appendLocked(
 ) (Receipt, bool) {
 	timestamp := r.Timestamp
 	if timestamp < 0 {
-		timestamp = max(a.clock.Milli(), b.Outcome.BaseTimestamp)
+		timestamp = max(a.clock.Milli(), b.Opened)
 	}
 	size := b.Size()
 	index, ok := b.Append(timestamp, r.Key, r.Value, r.Headers, r.HeadersSize)
@@ -277,7 +277,7 @@ func (a *Accumulator) stepLocked(p *Partition, sticky bool, r *Record, spare *[]
 		timestamp = now.UnixMilli()
 	}
 	p.open = batch.New(p.ID, p.topic.Name, p.Index, buf, timestamp)
-	p.open.Created = now
+	p.open.Created, p.open.Opened = now, now.UnixMilli()
 	p.queued.Add(1)
 	p.opened++
 	s.receipt, s.appended = a.appendLocked(p, p.open, r, sticky)

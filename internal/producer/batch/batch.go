@@ -48,7 +48,8 @@ type Batch struct {
 	Outcome   *Outcome
 	Entries   []Entry // in append order
 	Created   time.Time
-	Charge    int // bytes of buffer.memory to give back; 0 for the parts of a split
+	Opened    int64 // Created in milliseconds: no record without a time of its own is older
+	Charge    int   // bytes of buffer.memory to give back; 0 for the parts of a split
 
 	// MorePartsFollow marks a part of a split batch that is not the last.
 	MorePartsFollow bool

@@ -55,8 +55,9 @@ type waiter struct {
 }
 
 // New makes a pool of total bytes. top is the capacity of a full batch's
-// buffer.
+// buffer, or of one that takes all memory if that is less.
 func New(total int64, top int) *Pool {
+	top = int(min(int64(top), total))
 	p := &Pool{total: total, top: top, avail: total}
 	p.free = make([][][]byte, p.class(top)+1)
 	return p

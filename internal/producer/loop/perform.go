@@ -118,7 +118,14 @@ func (l *Loop) spread(s *metadata.Snapshot, all bool) {
 		}
 	}
 	for name, t := range s.Topics {
-		if len(t.Partitions) == 0 || l.topics[name] == t && !all {
+		if l.topics[name] == t && !all {
+			continue
+		}
+		if len(t.Partitions) == 0 {
+			if l.topics[name] != nil { // refused from now on: senders are to hear of it
+				l.Accumulator.Forget(name)
+				delete(l.topics, name)
+			}
 			continue
 		}
 		l.topics[name] = t

@@ -254,20 +254,24 @@ func (c *Core) unblock(n *node) {
 }
 
 // anyNode is a connected node for a metadata or other request: the one with the
-// least under way, and a suspect one only if there is no other. If there is none,
-// some are dialled, and nil is returned.
+// least under way, and a suspect one only if there is no other and none is being
+// dialled. If there is none, some are dialled, and nil is returned.
 func (c *Core) anyNode() *node {
 	var best *node
 	for _, n := range c.sorted() {
 		if n.state != connected || n.retiring || c.now.Before(n.throttled) {
 			continue
 		}
-		if best == nil || n.load() < best.load() {
+		if best == nil || c.suspects(best) && !c.suspects(n) ||
+			c.suspects(best) == c.suspects(n) && n.load() < best.load() {
 			best = n
 		}
 	}
-	if best == nil || c.suspects(best) {
-		c.dialSome()
+	if best != nil && !c.suspects(best) {
+		return best
+	}
+	if c.dialSome() { // what a silent node is asked may never be answered
+		return nil
 	}
 	return best
 }
@@ -284,8 +288,8 @@ func (c *Core) sendControl(n *node) {
 }
 
 // dialSome makes sure that some connection is being made: to the node that may
-// be tried first.
-func (c *Core) dialSome() {
+// be tried first. It reports whether one is.
+func (c *Core) dialSome() bool {
 	var best *node
 	for _, n := range c.sorted() {
 		if n.state == dialing && c.now.Sub(n.dialedAt) < dialPatience {
@@ -293,15 +297,17 @@ func (c *Core) dialSome() {
 				n.patient = n.conn
 				c.alarms.set(alarm{at: n.dialedAt.Add(dialPatience), kind: wake, n: n})
 			}
-			return
+			return true
 		}
 		if n.state == disconnected && (best == nil || n.retryAt.Before(best.retryAt)) {
 			best = n
 		}
 	}
-	if best != nil {
-		c.connect(best)
+	if best == nil {
+		return false
 	}
+	c.connect(best)
+	return best.state == dialing
 }
 
 // forgetNode drops a node that is not part of the cluster any more.
