@@ -1,6 +1,7 @@
 package posthaste_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -76,7 +77,11 @@ func TestVersionsWithEachRelease(t *testing.T) {
 						s.Error("no timestamp")
 					}
 				}
-				got := s.all()
+				// Whether brokers are asked for before the first record wants its topic
+				// is a race that does not matter.
+				got := slices.DeleteFunc(s.all(), func(r string) bool {
+					return strings.HasPrefix(r, "Metadata ") && strings.HasSuffix(r, " []")
+				})
 				for i := range got {
 					got[i], _, _ = strings.Cut(got[i], " txn=")
 					got[i], _, _ = strings.Cut(got[i], " [t-0")
