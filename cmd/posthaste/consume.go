@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -70,7 +72,7 @@ func (c *consumeCmd) Run(e *env) (err error) {
 	if err != nil || start == nil {
 		return err
 	}
-	client, err := c.client(&cl.cfg, *start)
+	client, err := c.client(e, &cl.cfg, *start)
 	if err != nil {
 		return err
 	}
@@ -177,7 +179,8 @@ func (c *consumeCmd) hasPartition(t kadm.TopicDetail) error {
 	return nil
 }
 
-func (c *consumeCmd) client(cfg *posthaste.Config, start kgo.Offset) (*kgo.Client, error) {
+func (c *consumeCmd) client(e *env, cfg *posthaste.Config, start kgo.Offset) (*kgo.Client,
+	error) {
 	opts, err := clientOptions(cfg)
 	if err != nil {
 		return nil, err
@@ -186,7 +189,8 @@ func (c *consumeCmd) client(cfg *posthaste.Config, start kgo.Offset) (*kgo.Clien
 	if c.IsolationLevel == "read_committed" {
 		level = kgo.ReadCommitted()
 	}
-	opts = append(opts, kgo.FetchIsolationLevel(level), kgo.ConsumeResetOffset(start))
+	opts = append(opts, kgo.FetchIsolationLevel(level), kgo.ConsumeResetOffset(start),
+		kgo.WithHooks(&reachability{e: e}))
 	switch {
 	case c.Partition != nil:
 		opts = append(opts, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{
@@ -279,4 +283,23 @@ func (c *consumeCmd) commit(client *kgo.Client) error {
 		return fmt.Errorf("cannot commit the offsets of group %s: %w", c.Group, err)
 	}
 	return nil
+}
+
+// reachability says when brokers cannot be reached, which consuming survives by
+// trying again, and so would not be seen.
+type reachability struct {
+	e    *env
+	lost atomic.Bool
+}
+
+// OnBrokerConnect hears of every attempt to connect.
+func (r *reachability) OnBrokerConnect(b kgo.BrokerMetadata, _ time.Duration, _ net.Conn,
+	err error) {
+	if err == nil {
+		r.lost.Store(false)
+		return
+	}
+	if r.e.ctx.Err() == nil && !r.lost.Swap(true) {
+		r.e.warn("cannot reach broker %s:%d: %v; trying again", b.Host, b.Port, err)
+	}
 }

@@ -69,6 +69,7 @@ func TestConsumeStartsWhereItIsTold(t *testing.T) {
 func TestConsumeWaitsForATopicAndReadsItFromItsStart(t *testing.T) {
 	_, flags := testBroker(t, broker.Config{})
 	c := start(t, with(flags, "consume", "--topic", "t")...)
+	c.err.wait(t, 1) // it has seen that there is no topic
 	must(t, "a\nb\n", with(flags, "produce", "--topic", "t")...)
 	if got := c.out.wait(t, 2); got != "a\nb\n" {
 		t.Errorf("consume printed %q", got)
@@ -90,6 +91,23 @@ func TestConsumeStopsWhenTimeIsUp(t *testing.T) {
 	if want := "topic none did not appear within --timeout-ms 200\n"; r.code != exitFailed ||
 		!strings.HasSuffix(r.err, want) {
 		t.Errorf("a topic that does not come: %d %s", r.code, r.err)
+	}
+}
+
+func TestConsumeSaysThatItsBrokerIsGone(t *testing.T) {
+	b, err := broker.Start(broker.Config{Topics: map[string]int{"t": 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, "a\n", "produce", "--topic", "t", "--bootstrap-server", b.Addr())
+	c := start(t, "consume", "--topic", "t", "--from-beginning", "--timeout-ms", "2000",
+		"--bootstrap-server", b.Addr())
+	c.out.wait(t, 1)
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if r := <-c.done; strings.Count(r.err, "cannot reach broker 127.0.0.1:") != 1 {
+		t.Errorf("standard error = %s, want one line about the broker", r.err)
 	}
 }
 

@@ -56,6 +56,7 @@ type background struct {
 	signals chan os.Signal
 	in      *io.PipeWriter
 	out     *lines
+	err     *lines
 	done    chan result
 	killed  chan int // exit code of the second signal
 }
@@ -65,13 +66,13 @@ func start(t *testing.T, args ...string) *background {
 	t.Helper()
 	r, w := io.Pipe()
 	b := &background{signals: make(chan os.Signal, 2), in: w, out: newLines(),
-		done: make(chan result, 1), killed: make(chan int, 1)}
-	var errs bytes.Buffer
+		err: newLines(), done: make(chan result, 1), killed: make(chan int, 1)}
 	go func() {
-		code := run(args, streams{in: r, out: b.out, err: &errs, signals: b.signals,
+		code := run(args, streams{in: r, out: b.out, err: b.err, signals: b.signals,
 			kill: func(code int) { b.killed <- code }})
 		b.out.end()
-		b.done <- result{code, b.out.text(), errs.String()}
+		b.err.end()
+		b.done <- result{code, b.out.text(), b.err.text()}
 	}()
 	t.Cleanup(func() { w.Close() })
 	return b

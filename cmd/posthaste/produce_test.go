@@ -356,3 +356,21 @@ func TestTwoCommandsShareOneDirectory(t *testing.T) {
 		}
 	}
 }
+
+func TestProgressIsForStandardErrorAndManySkippedRowsAreNotAllShown(t *testing.T) {
+	_, flags := testBroker(t, broker.Config{})
+	var in strings.Builder
+	for i := range 50 {
+		fmt.Fprintf(&in, "{\"n\":%d}\n{\n", i)
+	}
+	r := must(t, "", with(flags, "produce", "--topic", "t", "--progress", "--json", "--on-error",
+		"skip", file(t, "in.ndjson", in.String()))...)
+	if s := last[summary](t, r.out); s.Acked != 50 || s.Skipped != 50 ||
+		strings.Count(r.out, "\n") != 1 {
+		t.Errorf("standard output = %s", r.out)
+	}
+	if n := strings.Count(r.err, "skipped: "); n != 10 ||
+		!strings.Contains(r.err, "more rows are skipped; they are counted, not shown") {
+		t.Errorf("%d skipped rows shown, want 10: %q", n, r.err)
+	}
+}
