@@ -46,6 +46,7 @@ func (c *Core) ring() {
 			c.metaWait = false
 		case identity:
 			c.askProducerID()
+		case transactional: // advance looks at what is due
 		}
 	}
 }

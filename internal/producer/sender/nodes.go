@@ -105,6 +105,7 @@ func (c *Core) connUp(ev *ConnUp) {
 		return
 	}
 	n.state, n.lastUsed = connected, c.now
+	c.features(ev)
 	c.metaFail = time.Time{}
 	if c.settings.Idempotent && !ev.Idempotent {
 		c.die(batch.Failure{Code: errcode.UnsupportedVersion, Err: errors.New("broker " + n.addr +
@@ -135,12 +136,14 @@ func (c *Core) connDown(ev *ConnDown) {
 		c.refresh.Stale()
 	}
 	c.controlLost(ev.Conn)
+	c.transactionLost(n, ev.Conn, wasIdle)
 	if wasIdle {
 		err = nil
 	}
 	c.do(Effect{Do: Gone, Conn: ev.Conn, Node: n.id, Addr: n.addr, Err: err, Fatal: ev.Fatal})
 	if ev.Fatal && !c.anyConnected() {
 		defer c.failWaiting(batch.Failure{Err: err})
+		defer c.refuseInit(err)
 	}
 	lost := n.inFlight
 	n.inFlight = nil

@@ -13,6 +13,9 @@ import (
 // evaluate puts p on its leader's ready list if it has something that may be
 // sent now. It is called whenever something changed that p might wait for.
 func (c *Core) evaluate(p *partition) {
+	if c.txn != nil && c.txn.doom != nil {
+		c.failUnsent(p, c.txn.doom)
+	}
 	if p.listed != nil || !c.hasWork(p) || !c.mayTake(p) {
 		return
 	}
@@ -74,6 +77,9 @@ func (c *Core) due(p *partition, since time.Time) bool {
 func (c *Core) mayTake(p *partition) bool {
 	if c.fatal != nil {
 		c.failPartition(p, c.fatal)
+		return false
+	}
+	if c.txn != nil && !c.admits(p) {
 		return false
 	}
 	if p.leader == metadata.NoLeader {
@@ -140,6 +146,7 @@ func (c *Core) dispatch(n *node) {
 // all.
 func (c *Core) gather(n *node) *Request {
 	r := c.newRequest()
+	r.V1 = c.txn != nil && !c.txn.v2
 	size, mixed := 0, false
 	for turns := len(n.ready); turns > 0; turns-- {
 		p := n.ready[0]
@@ -230,7 +237,10 @@ func (c *Core) send(r *Request, p *partition, b *batch.Batch, n *node) {
 		p.retrying--
 	case c.settings.Idempotent:
 		id := p.sequences.ID
-		b.Identify(id.ID, id.Epoch, p.sequences.Take(b.Count()), false)
+		b.Identify(id.ID, id.Epoch, p.sequences.Take(b.Count()), c.txn != nil)
+		if c.txn != nil {
+			c.txn.started = true
+		}
 	}
 	b.Move(batch.EventSend)
 	b.Lent = true
