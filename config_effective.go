@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/posthaste-go/posthaste/internal/config"
+	"github.com/posthaste-go/posthaste/internal/producer/security"
 	"github.com/posthaste-go/posthaste/partitioner"
 )
 
@@ -30,8 +31,8 @@ type settings struct {
 	sendBuffer                int      // bytes; -1: the system's choice
 	receiveBuffer             int      // bytes; -1: the system's choice
 	dial                      DialFunc // nil: a net.Dialer
-	tls                       *tlsSettings
-	sasl                      *saslSettings
+	security                  security.Settings
+	tlsConfig                 *tls.Config  // Config.TLS: used as it is, if there is TLS
 	logger                    *slog.Logger // never nil
 
 	// Delivery.
@@ -77,67 +78,6 @@ type settings struct {
 	keySerializer   string // name of a known class; empty: bytes
 	valueSerializer string // name of a known class; empty: bytes
 	interceptors    []Interceptor
-}
-
-// tlsSettings is how to encrypt; nil in settings means not at all. If config is set,
-// nothing else counts.
-type tlsSettings struct {
-	config           *tls.Config // Config.TLS, nil if the rest is to be used
-	protocol         string      // highest version
-	enabledProtocols []string    // empty: all that Go has
-	cipherSuites     []string    // standard names; empty: Go's choice
-	verifyHostname   bool
-
-	truststoreLocation     string
-	truststoreType         string // JKS, PKCS12 or PEM
-	truststorePassword     string
-	truststoreCertificates string // PEM
-
-	keystoreLocation         string
-	keystoreType             string // JKS, PKCS12 or PEM
-	keystorePassword         string
-	keystoreKey              string // PEM
-	keystoreCertificateChain string // PEM
-	keyPassword              string
-}
-
-// saslSettings is how to authenticate; nil in settings means not at all.
-type saslSettings struct {
-	mechanism string // one of config.Mechanisms
-	username  string // PLAIN and SCRAM
-	password  string
-	options   map[string]string // of sasl.jaas.config; never nil
-	oauth     oauthSettings     // OAUTHBEARER
-
-	loginConnectTimeout      time.Duration // 0: none
-	loginReadTimeout         time.Duration // 0: none
-	loginRetryBackoff        time.Duration
-	loginRetryBackoffMax     time.Duration
-	loginRefreshBuffer       time.Duration
-	loginRefreshMinPeriod    time.Duration
-	loginRefreshWindowFactor float64
-	loginRefreshWindowJitter float64
-}
-
-// oauthSettings is how to get a token.
-type oauthSettings struct {
-	tokenEndpointURL    string
-	scope               string
-	clientID            string
-	clientSecret        string
-	headerURLEncode     bool
-	retriever           string // Kafka's class without its package
-	assertionFile       string
-	assertionTemplate   string
-	assertionKeyFile    string
-	assertionPassphrase string
-	assertionAlgorithm  string // RS256 or ES256
-	assertionAud        string
-	assertionIss        string
-	assertionSub        string
-	assertionJTI        bool
-	assertionExp        time.Duration
-	assertionNbf        time.Duration
 }
 
 // producers counts the client ids that were made up in this process.

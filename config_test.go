@@ -64,12 +64,12 @@ func TestAJavaFileIsUsedAsItIs(t *testing.T) {
 		s.batchSize != 65536 || s.compression != CompressionZstd || s.compressionLevel != 3 {
 		t.Errorf("settings: %+v", s)
 	}
-	if s.sasl == nil || s.sasl.mechanism != "SCRAM-SHA-512" || s.sasl.username != "café" ||
-		s.sasl.password != "s3cret;=1" {
-		t.Errorf("SASL: %+v", s.sasl)
+	sasl, tls := s.security.SASL, s.security.TLS
+	if sasl.Mechanism != "SCRAM-SHA-512" || sasl.Username != "café" || sasl.Password != "s3cret;=1" {
+		t.Errorf("SASL: %+v", sasl)
 	}
-	if s.tls == nil || s.tls.truststoreType != "PEM" || !s.tls.verifyHostname {
-		t.Errorf("TLS: %+v", s.tls)
+	if tls.TruststoreType != "PEM" || tls.EndpointIdentification != "https" {
+		t.Errorf("TLS: %+v", tls)
 	}
 	if s.partitioner == nil || s.adaptive || len(s.interceptors) != 1 {
 		t.Errorf("partitioner %v, adaptive %v, interceptors %v", s.partitioner, s.adaptive,

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/posthaste-go/posthaste/broker"
 	"github.com/posthaste-go/posthaste/internal/protocol"
 )
@@ -69,5 +71,41 @@ func benchmarkProduce(b *testing.B, cfg broker.Config) {
 	}
 	if err := <-failed; err != nil {
 		b.Fatal(err)
+	}
+}
+
+// BenchmarkFetch reads 1 MiB at a time from a log of 64 MiB.
+func BenchmarkFetch(b *testing.B) {
+	br := broker.Run(b, broker.Config{DataDir: b.TempDir(), Topics: map[string]int{"bench": 1}})
+	c := dialRaw(b, br.Addr())
+	id := topicID(c, "bench")
+	values := make([]string, 150)
+	for i := range values {
+		values[i] = strings.Repeat("x", 100)
+	}
+	const batches = 4000
+	for range batches {
+		call[*kmsg.ProduceResponse](c, 13, produceRequest("bench", id, newBatch(plain(), values...)))
+	}
+	req := fetchRequest("bench", id, 0)
+	req.MaxBytes, req.Topics[0].Partitions[0].PartitionMaxBytes = 1<<20, 1<<20
+	req.SetVersion(18)
+	r := bufio.NewReaderSize(c.conn, 256<<10)
+	b.SetBytes(1 << 20)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		req.Topics[0].Partitions[0].FetchOffset = int64(i%50) * 150 * 64
+		c.send(req)
+		var size [4]byte
+		if _, err := io.ReadFull(r, size[:]); err != nil {
+			b.Fatal(err)
+		}
+		n := int(binary.BigEndian.Uint32(size[:]))
+		if n < 1<<19 {
+			b.Fatalf("response of %d bytes", n)
+		}
+		if _, err := r.Discard(n); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

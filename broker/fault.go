@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/posthaste-go/posthaste/broker/internal/server"
@@ -144,28 +145,25 @@ func (b *Broker) MoveLeader(topic string, partition int32, node int) error {
 
 // faults is the faults in force.
 //
-// Locks: mu is a leaf.
+// Locks: mu is a leaf. enabled spares requests the locks while nothing was ever
+// injected.
 type faults struct {
-	plan fault.Plan
+	plan    fault.Plan
+	enabled atomic.Bool
 
-	mu      sync.Mutex
-	enabled bool          // anything was ever injected
-	paused  chan struct{} // closed when a pause ends; nil without one
+	mu     sync.Mutex
+	paused chan struct{} // closed when a pause ends; nil without one
 }
 
-func (f *faults) enable() {
-	f.mu.Lock()
-	f.enabled = true
-	f.mu.Unlock()
-}
+func (f *faults) enable() { f.enabled.Store(true) }
 
 func (f *faults) pause() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.enabled = true
 	if f.paused == nil {
 		f.paused = make(chan struct{})
 	}
+	f.enable()
 }
 
 func (f *faults) resume() {
@@ -182,16 +180,16 @@ func (f *faults) clear() {
 	f.resume()
 }
 
-func (f *faults) state() (enabled bool, paused <-chan struct{}) {
+// pausing is closed when the pause of this moment ends; nil without one.
+func (f *faults) pausing() <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.enabled, f.paused
+	return f.paused
 }
 
 // intercept is asked by the server about every request.
 func (b *Broker) intercept(req *server.Request) server.Around {
-	enabled, paused := b.faults.state()
-	if !enabled {
+	if !b.faults.enabled.Load() {
 		return nil
 	}
 	var around server.Around
@@ -199,13 +197,13 @@ func (b *Broker) intercept(req *server.Request) server.Around {
 	for i := len(actions) - 1; i >= 0; i-- {
 		around = b.around(actions[i], around)
 	}
-	if around == nil && paused == nil {
+	if around == nil && b.faults.pausing() == nil {
 		return nil
 	}
 	return func(
 		ctx context.Context, req *server.Request, out []byte, next server.HandleFunc,
 	) ([]byte, error) {
-		for _, paused := b.faults.state(); paused != nil; _, paused = b.faults.state() {
+		for paused := b.faults.pausing(); paused != nil; paused = b.faults.pausing() {
 			select {
 			case <-paused:
 			case <-ctx.Done():

@@ -22,7 +22,7 @@ func runBroker(t *testing.T) (*broker.Broker, string) {
 
 func TestEmbeddedBroker(t *testing.T) {
 	b, _ := runBroker(t)
-	tg := newTarget(t, b.Addr(), 1, false)
+	tg := newTarget(t, b.Addr(), 1)
 	t.Run("written by posthaste", func(t *testing.T) { testMatrix(t, tg, ours) })
 	t.Run("written by franz-go", func(t *testing.T) { testMatrix(t, tg, franzWriter) })
 	t.Run("written by Java", func(t *testing.T) { testMatrix(t, tg, javaWriter) })

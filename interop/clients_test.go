@@ -19,11 +19,10 @@ var codecs = []string{"none", "gzip", "snappy", "lz4", "zstd"}
 
 // A reader is a client that reads a whole topic.
 type reader struct {
-	name       string
-	open       func(testing.TB) consumer
-	codecs     []string                          // that it knows
-	needsGroup bool                              // reads only as a group's member
-	sees       func(record.Record) record.Record // what it can show of a record; nil: all
+	name   string
+	open   func(testing.TB) consumer
+	codecs []string                          // that it knows
+	sees   func(record.Record) record.Record // what it can show of a record; nil: all
 }
 
 type consumer interface {
@@ -40,7 +39,7 @@ var readers = []reader{
 	{name: "franz-go", codecs: codecs,
 		open: func(testing.TB) consumer { return franz.Client{} }},
 	{name: "kcat", codecs: codecs, sees: withoutHeaders, open: openKcat},
-	{name: "kafkajs", codecs: codecs[:3], sees: headersByName, needsGroup: true,
+	{name: "kafkajs", codecs: codecs[:3], sees: headersByName,
 		open: func(t testing.TB) consumer { return node.KafkaJS(t) }},
 }
 

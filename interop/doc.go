@@ -15,9 +15,12 @@
 // snappy, lz4, zstd) and each acks (0, 1, all), each into a topic of its own,
 // and every reader reads every topic:
 //
-//	              real Kafka      embedded broker
-//	writes        posthaste       posthaste
-//	              franz-go        franz-go, Java, librdkafka, kafka-python, kafkajs
-//	reads         Java, librdkafka, kafka-python, franz-go, kcat
-//	              kafkajs         (kafkajs needs a consumer group)
+//	         Apache Kafka          embedded broker
+//	writes   posthaste       posthaste, franz-go, Java, librdkafka, kafka-python, kafkajs
+//	reads    Java, librdkafka, kafka-python, franz-go, kafkajs (none, gzip, snappy), kcat
+//
+// kafkajs reads as a member of a consumer group, the others by assignment. With
+// three nodes the leader is killed, stopped and frozen under a running
+// producer. Kafka's command line tools work on the embedded broker, and its
+// DumpLogSegments reads what the broker wrote to disk.
 package interop

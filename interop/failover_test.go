@@ -127,7 +127,7 @@ func (s *stream) end(t *testing.T) []record.Record {
 func TestThreeNodesOfApacheKafka(t *testing.T) {
 	const partitions = 3
 	c := kafka.StartCluster(t, 3, kafka.Options{})
-	tg := newTarget(t, c.Bootstrap(), 3, true)
+	tg := newTarget(t, c.Bootstrap(), 3)
 	tests := []struct {
 		name  string
 		begin func(*kafka.Node) error

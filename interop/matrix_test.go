@@ -22,19 +22,18 @@ const patience = time.Minute
 // broker.
 type target struct {
 	bootstrap string
-	groups    bool // it has consumer groups
 	replicas  int16
 	admin     *kadm.Client
 }
 
-func newTarget(t *testing.T, bootstrap string, replicas int16, groups bool) target {
+func newTarget(t *testing.T, bootstrap string, replicas int16) target {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(bootstrap, ",")...))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	return target{bootstrap: bootstrap, groups: groups, replicas: replicas,
+	return target{bootstrap: bootstrap, replicas: replicas,
 		admin: kadm.NewClient(client)}
 }
 
@@ -143,11 +142,6 @@ func readByAll(t *testing.T, tg target, c agent.Consume, codec string, want []re
 	for _, r := range readers {
 		if !slices.Contains(r.codecs, codec) {
 			continue // named in the table of readers
-		}
-		if r.needsGroup && !tg.groups {
-			t.Run("read by "+r.name+" is left out as it needs a consumer group",
-				func(t *testing.T) { t.SkipNow() })
-			continue
 		}
 		t.Run("read by "+r.name, func(t *testing.T) { readBy(t, tg, r, c, want) })
 	}

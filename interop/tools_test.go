@@ -117,8 +117,8 @@ func testConfigCommand(t *testing.T, s shell) {
 }
 
 // testConsole writes lines with the console producer, idempotent as it is by
-// default, and reads them with the console consumer, partition by partition:
-// that needs no consumer group.
+// default, and reads them with the console consumer: partition by partition,
+// which needs no consumer group, and as a group's only member.
 func testConsole(t *testing.T, s shell) {
 	const partitions, n = 3, 600
 	s.must(t, java.TopicCommand, []string{"--create", "--topic", "console",
@@ -147,6 +147,11 @@ func testConsole(t *testing.T, s shell) {
 		for line := range strings.Lines(out) {
 			delete(want, strings.TrimSuffix(line, "\n"))
 		}
+	}
+	all := s.must(t, java.ConsoleConsumer, []string{"--topic", "console", "--from-beginning",
+		"--max-messages", fmt.Sprint(n), "--timeout-ms", "20000", "--group", "console"})
+	if got := strings.Count(all, "value "); got != n {
+		t.Errorf("as a group's member the console consumer read %d records, want %d", got, n)
 	}
 	if total != n || len(want) != 0 {
 		t.Errorf("%d records in the partitions, want %d; %d lines were not read",
@@ -181,7 +186,7 @@ func TestKafkasDumpLogSegmentsAcceptsTheDataDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	tg := newTarget(t, b.Addr(), 1, false)
+	tg := newTarget(t, b.Addr(), 1)
 	for _, codec := range codecs {
 		tg.createTopic(t, codec, 1)
 		write(t, tg, ours, map[string]string{"compression.type": codec, "batch.size": "4000"},

@@ -6,12 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-go/posthaste"
 	"github.com/posthaste-go/posthaste/interop/agent"
@@ -108,8 +107,8 @@ func (s *transactional) sees(topic string, committed bool, want ...string) {
 	for _, v := range want {
 		wanted[v]++
 	}
-	if diff := cmp.Diff(wanted, got); diff != "" {
-		s.Errorf("committed=%v reader of %s (-want +got):\n%s", committed, topic, diff)
+	if !maps.Equal(wanted, got) {
+		s.Errorf("a reader of %s (committed: %v) sees %v, want %v", topic, committed, got, wanted)
 	}
 }
 

@@ -34,6 +34,10 @@ func normalize(args []string) []string {
 		case optional[arg] != nil && slices.Contains(optional[arg], at(args, i+1)):
 			i++
 			arg += "=" + args[i]
+		case strings.HasPrefix(arg, "--") && !strings.Contains(arg, "=") &&
+			isNegative(at(args, i+1)): // --throughput -1
+			i++
+			arg += "=" + args[i]
 		case arg == "--producer-props": // takes all that follows up to the next flag
 			for i++; i < len(args) && !strings.HasPrefix(args[i], "-"); i++ {
 				out = append(out, "--producer-property="+args[i])
@@ -52,4 +56,9 @@ func at(list []string, i int) string {
 		return ""
 	}
 	return list[i]
+}
+
+// isNegative reports whether s is a number below 0 rather than a short flag.
+func isNegative(s string) bool {
+	return len(s) > 1 && s[0] == '-' && s[1]-'0' < 10
 }

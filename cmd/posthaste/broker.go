@@ -9,20 +9,20 @@ import (
 )
 
 type brokerCmd struct {
-	Listen        string `default:"127.0.0.1:9092" placeholder:"HOST:PORT" help:"Address to serve (default: ${default}); port 0 picks a free one."`
-	Data          string `default:".posthaste" placeholder:"DIR" help:"Data directory (default: ${default})."`
-	NumPartitions int    `name:"num-partitions" placeholder:"N" help:"Partitions of topics that clients just mention (default: num.partitions, which is 1)."`
-	Config        string `placeholder:"FILE" help:"Broker settings by Kafka's names: a server.properties."`
-	Advertise     string `placeholder:"HOST:PORT" help:"Address that clients are told, if it is another than --listen."`
-	Verbose       bool   `help:"Log what happens, not only what goes wrong."`
+	Listen        string   `default:"127.0.0.1:9092" placeholder:"HOST:PORT" help:"Address to serve (default: ${default}); port 0 picks a free one."`
+	Data          string   `default:".posthaste" placeholder:"DIR" help:"Data directory (default: ${default})."`
+	NumPartitions int      `name:"num-partitions" placeholder:"N" help:"Partitions of topics that clients just mention (default: num.partitions, which is 1)."`
+	Config        string   `placeholder:"FILE" help:"Broker settings by Kafka's names: a server.properties."`
+	Advertise     string   `placeholder:"HOST:PORT" help:"Address that clients are told, if it is another than --listen."`
+	Inject        []string `sep:"none" placeholder:"FAULT" help:"Something that is to go wrong, for tests of clients, for example \"produce nth=3: error=NOT_LEADER_OR_FOLLOWER\". Repeatable."`
+	Verbose       bool     `help:"Log what happens, not only what goes wrong."`
 }
 
 // Help is what --help adds.
 func (*brokerCmd) Help() string {
-	return `Serves any Kafka client from one process and one directory until it is interrupted.
-Prints "ready HOST:PORT" on standard output once it serves.
-
-Example: posthaste broker --listen 127.0.0.1:9092 --data /var/lib/posthaste`
+	return withExample(`Serves any Kafka client from one process and one directory until it is interrupted.
+Prints "ready HOST:PORT" on standard output once it serves.`,
+		"posthaste broker --listen 127.0.0.1:9092 --data /var/lib/posthaste")
 }
 
 // Run serves until a signal.
@@ -35,10 +35,21 @@ func (c *brokerCmd) Run(e *env) error {
 	if c.Verbose {
 		level = slog.LevelInfo
 	}
-	cfg.Logger = logger(e, level)
+	cfg.Logger = slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: level}))
+	var faults []broker.Fault
+	for _, text := range c.Inject {
+		f, err := broker.ParseFault(text)
+		if err != nil {
+			return usagef("--inject %q: %v", text, err)
+		}
+		faults = append(faults, f)
+	}
 	b, err := broker.Start(cfg)
 	if err != nil {
 		return err
+	}
+	if len(faults) > 0 {
+		b.Inject(faults...)
 	}
 	if _, err := fmt.Fprintf(e.out, "ready %s\n", b.Addr()); err != nil {
 		return errors.Join(fmt.Errorf("cannot write to standard output: %w", err), b.Close())

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/alecthomas/kong"
@@ -88,10 +89,13 @@ func run(args []string, s streams) (code int) {
 	if f, ok := s.err.(*os.File); ok {
 		e.terminal = term.IsTerminal(int(f.Fd()))
 	}
+	s.err = &shared{w: s.err}
+	e.err = s.err
 	ctx, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
+	ended := make(chan struct{})
+	defer close(ended)
 	e.ctx = ctx
-	go listen(ctx, cancel, s)
+	go listen(cancel, s, ended)
 
 	var c cli
 	parser, err := newParser(&c, e)
@@ -115,17 +119,35 @@ func run(args []string, s streams) (code int) {
 	return e.fail(parsed.Run(e))
 }
 
-// listen turns the first signal into the end of ctx and the second into the end
-// of the process. It ends with ctx's command.
-func listen(ctx context.Context, cancel context.CancelCauseFunc, s streams) {
+// shared is a writer for several goroutines: a command's, its producer's and its
+// broker's all write to standard error.
+type shared struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// Write writes b in one piece.
+func (s *shared) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.w.Write(b)
+}
+
+// listen turns the first signal into the end of the command's context and the
+// second into the end of the process.
+func listen(cancel context.CancelCauseFunc, s streams, ended <-chan struct{}) {
+	defer cancel(nil)
 	select {
 	case <-s.signals:
 		cancel(errInterrupted)
-	case <-ctx.Done():
+	case <-ended:
 		return
 	}
-	<-s.signals // the process ends with the command, so this need not
-	s.kill(exitFailed)
+	select {
+	case <-s.signals:
+		s.kill(exitFailed)
+	case <-ended:
+	}
 }
 
 // isInterrupted reports whether err comes from a signal.
@@ -137,8 +159,8 @@ type exitRequest int
 func newParser(c *cli, e *env) (*kong.Kong, error) {
 	return kong.New(c,
 		kong.Name("posthaste"),
-		kong.Description("A Kafka producer with a broker of its own.\n\n"+
-			"Example: posthaste produce --topic airports --key-field iata airports.csv"),
+		kong.Description(withExample("A Kafka producer with a broker of its own.",
+			"posthaste produce --topic airports --partitions 6 --key-field iata airports.csv")),
 		kong.Writers(e.out, e.err),
 		kong.Exit(func(code int) { panic(exitRequest(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 96,
@@ -146,6 +168,11 @@ func newParser(c *cli, e *env) (*kong.Kong, error) {
 		kong.UsageOnError(),
 		kong.Bind(e),
 	)
+}
+
+// withExample ends a help text with a command line, which is not wrapped.
+func withExample(text, command string) string {
+	return strings.TrimLeft(text+"\n\nExample:\n\n\t"+command, "\n")
 }
 
 // parseError words what kong says about a command line.

@@ -82,7 +82,9 @@ var errNoTopic = errors.New("does not exist")
 func (a *admin) topic(ctx context.Context, name string) (kadm.TopicDetail, error) {
 	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
 	defer cancel()
-	all, err := a.ListTopicsWithInternal(ctx, name)
+	// Asking for authorized operations too gives the answer of now: others come
+	// from a cache that is seconds old.
+	all, err := a.ListTopicsWithInternal(kadm.WithAuthorizedOps(ctx), name)
 	if err != nil {
 		return kadm.TopicDetail{}, a.failed(ctx, "cannot ask about topic "+name, err)
 	}

@@ -14,7 +14,8 @@ type completionCmd struct {
 
 // Help is what --help adds.
 func (*completionCmd) Help() string {
-	return `Example: posthaste completion bash > /etc/bash_completion.d/posthaste`
+	return withExample("",
+		"posthaste completion bash > /etc/bash_completion.d/posthaste")
 }
 
 // Run prints a script that completes commands, flags and files.

@@ -15,11 +15,10 @@ type configCmd struct {
 
 // Help is what --help adds.
 func (*configCmd) Help() string {
-	return `Shows each producer setting, its value and where the value comes from: a line of the file,
+	return withExample(`Shows each producer setting, its value and where the value comes from: a line of the file,
 "given" by a flag, a "rule" between settings, or the "default". Settings without effect, and
-names that are probably slips, are warned about on standard error. Passwords are hidden.
-
-Example: posthaste config --producer.config producer.properties --given`
+names that are probably slips, are warned about on standard error. Passwords are hidden.`,
+		"posthaste config --producer.config producer.properties --given")
 }
 
 // Run prints the settings; it connects to nothing.
@@ -28,21 +27,16 @@ func (c *configCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	warnings := cfg.Warnings()
-	if len(cfg.BootstrapServers) == 0 {
-		// Producing would fill this in, so its absence is no error here.
-		probe := cfg
-		if err := probe.Set("bootstrap.servers", "127.0.0.1:9092"); err != nil {
+	embedded := len(cfg.BootstrapServers) == 0
+	if embedded { // as producing would fill in, so that the rules apply
+		if err := cfg.Set("bootstrap.servers", "127.0.0.1:9092"); err != nil {
 			return err
 		}
-		err = probe.Validate()
-		warnings = probe.Warnings()
-	} else {
-		err = cfg.Validate()
 	}
-	if err != nil {
+	if err := cfg.Validate(); err != nil {
 		return err
 	}
+	warnings := cfg.Warnings()
 	type setting struct {
 		Value  string `json:"value"`
 		Source string `json:"source"`
@@ -50,7 +44,9 @@ func (c *configCmd) Run(e *env) error {
 	settings := map[string]setting{}
 	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 	for _, p := range cfg.Properties() {
-		if c.Given && p.Source == "default" {
+		if embedded && p.Key == "bootstrap.servers" {
+			p.Value, p.Source = "", "embedded broker on "+c.Data
+		} else if c.Given && p.Source == "default" {
 			continue
 		}
 		settings[p.Key] = setting{p.Value, p.Source}

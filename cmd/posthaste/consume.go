@@ -35,10 +35,9 @@ type consumeCmd struct {
 
 // Help is what --help adds.
 func (*consumeCmd) Help() string {
-	return `Prints each record's value on a line, or what --property and --json ask for, until it is
-interrupted or --max-messages or --timeout-ms say so.
-
-Example: posthaste consume --topic orders --from-beginning --max-messages 10 --json`
+	return withExample(`Prints each record's value on a line, or what --property and --json ask for, until it is
+interrupted or --max-messages or --timeout-ms say so.`,
+		"posthaste consume --topic orders --from-beginning --max-messages 10 --json")
 }
 
 // Run prints records.

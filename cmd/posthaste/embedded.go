@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -30,7 +29,7 @@ func startEmbedded(e *env, dir string) (*embedded, string, error) {
 		}
 		counting := &countingListener{Listener: l, idle: make(chan struct{}, 1)}
 		b, err := broker.Start(broker.Config{DataDir: dir, Listeners: []net.Listener{counting},
-			Logger: logger(e, logLevel)})
+			Logger: quietLogger(e)})
 		if err == nil {
 			return &embedded{b, counting}, b.Addr(), nil
 		}
@@ -121,14 +120,4 @@ func (c *countedConn) Close() error {
 		}
 	})
 	return c.Conn.Close()
-}
-
-// logLevel is what brokers and producers inside a command say on standard error:
-// a producer's warnings are about connections, and end in an error if they
-// matter.
-const logLevel = slog.LevelError
-
-// logger writes what a broker or client has to say to standard error.
-func logger(e *env, level slog.Level) *slog.Logger {
-	return slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: level}))
 }

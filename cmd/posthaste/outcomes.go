@@ -89,10 +89,7 @@ func (o *outcomes) complete(f *flight, md posthaste.RecordMetadata, err error) {
 	case err == nil:
 		o.acked++
 		o.bytes += size
-		for int(md.Partition) >= len(o.counts) {
-			o.counts = append(o.counts, 0)
-		}
-		o.counts[md.Partition]++
+		o.place(md.Partition)
 		o.latency.Add(took)
 	case errors.Is(err, errInterrupted):
 		o.unsent++
@@ -106,6 +103,17 @@ func (o *outcomes) complete(f *flight, md posthaste.RecordMetadata, err error) {
 		o.report(f.n, md, err)
 	}
 	o.free = append(o.free, f)
+}
+
+// place counts an acknowledged record for its partition.
+func (o *outcomes) place(partition int32) {
+	if partition < 0 {
+		return
+	}
+	for int(partition) >= len(o.counts) {
+		o.counts = append(o.counts, 0)
+	}
+	o.counts[partition]++
 }
 
 // fail counts and shows one failure.
@@ -196,16 +204,22 @@ func appendReportJSON(dst []byte, n int64, md posthaste.RecordMetadata, err erro
 	return append(dst, "}\n"...)
 }
 
-// verdict is the code and the outcome of a failure as reports name them. What
-// has no code of its own gets the code that a broker would have used.
+// verdict is the code and the outcome of a failure as reports name them. A
+// record whose time ran out has the code of the last answer that a broker gave;
+// what has no code of its own gets the one that a broker would have used.
 func verdict(err error) (code, outcome string) {
 	outcome = "not_written"
-	if de, ok := errors.AsType[*posthaste.DeliveryError](err); ok &&
-		de.Certainty == posthaste.MaybeWritten {
+	de, ok := errors.AsType[*posthaste.DeliveryError](err)
+	if ok && de.Certainty == posthaste.MaybeWritten {
 		outcome = "maybe_written"
 	}
-	if ke, ok := errors.AsType[posthaste.KafkaError](err); ok {
+	if ke, found := errors.AsType[posthaste.KafkaError](err); found {
 		return ke.Name(), outcome
+	}
+	if ok {
+		if ke, found := errors.AsType[posthaste.KafkaError](de.Timeline.LastError); found {
+			return ke.Name(), outcome
+		}
 	}
 	for _, known := range []struct {
 		is   error

@@ -21,10 +21,9 @@ type partitionOfCmd struct {
 
 // Help is what --help adds.
 func (*partitionOfCmd) Help() string {
-	return `Shows where each client library puts a key, so that producers of different makes can be
-brought to agree. "any" means that the client is free to choose.
-
-Example: posthaste partition-of --partitions 12 customer-17`
+	return withExample(`Shows where each client library puts a key, so that producers of different makes can be
+brought to agree. "any" means that the client is free to choose.`,
+		"posthaste partition-of --partitions 12 customer-17")
 }
 
 // Run prints a table, or lines of JSON.

@@ -41,11 +41,10 @@ type perfCmd struct {
 
 // Help is what --help adds.
 func (*perfCmd) Help() string {
-	return `Sends records and reports rate and latency, as Kafka's producer performance tool does, whose
+	return withExample(`Sends records and reports rate and latency, as Kafka's producer performance tool does, whose
 flags it takes. With --throughput a record's latency counts from the moment at which it was due,
-so that a stall shows in every record that it held up. 1 MB is 2^20 bytes here.
-
-Example: posthaste perf --topic load --partitions 6 --num-records 1000000 --record-size 100`
+so that a stall shows in every record that it held up. 1 MB is 2^20 bytes here.`,
+		"posthaste perf --topic load --partitions 6 --num-records 1000000 --record-size 100")
 }
 
 // Run measures.
@@ -119,7 +118,7 @@ func (c *perfCmd) settings(e *env) (posthaste.Config, error) {
 	if c.TransactionalID != "" && c.TransactionDurationMs == 0 {
 		c.TransactionDurationMs = 3000
 	}
-	cfg.Logger = logger(e, logLevel)
+	cfg.Logger = quietLogger(e)
 	for _, text := range cfg.Warnings() {
 		e.warn("%s", text)
 	}

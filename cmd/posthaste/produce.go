@@ -47,11 +47,10 @@ type produceCmd struct {
 
 // Help is what --help adds.
 func (*produceCmd) Help() string {
-	return `Reads records and produces them; lines are sent as they are read. The value of a CSV, TSV or
-Parquet row is a JSON object of its columns; fields of CSV and TSV that are JSON numbers and stand
-without quotes are numbers, all others strings. A summary ends the run, on standard error.
-
-Example: posthaste produce --topic airports --partitions 6 --key-field iata airports.csv`
+	return withExample(`Reads records and produces them; lines are sent as they are read. The value of a CSV, TSV or
+Parquet row is a JSON object of its columns; fields of CSV and TSV that are plain numbers and stand
+without quotes are numbers, all others strings. A summary ends the run, on standard error.`,
+		"posthaste produce --topic airports --partitions 6 --key-field iata airports.csv")
 }
 
 // consoleFlags are flags of Kafka's console producer for single settings.
@@ -181,7 +180,7 @@ func (c *produceCmd) settings(e *env) (posthaste.Config, error) {
 			return cfg, err
 		}
 	}
-	cfg.Logger = logger(e, logLevel)
+	cfg.Logger = quietLogger(e)
 	c.TransactionalID = cfg.TransactionalID
 	if c.TransactionRecords != 0 && c.TransactionalID == "" {
 		return cfg, usagef("--transaction-records goes with --transactional-id")

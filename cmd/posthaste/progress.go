@@ -30,6 +30,7 @@ func (p *production) showProgress() (stop func()) {
 			case <-quit:
 				// What cannot be drawn is of no consequence.
 				_ = bar.Finish()
+				_, _ = fmt.Fprint(p.e.err, "\r\x1b[K")
 				return
 			case <-tick.C:
 				p.draw(bar)

@@ -25,9 +25,8 @@ type topicsCmd struct {
 
 // Help is what --help adds.
 func (*topicsCmd) Help() string {
-	return `Works on any cluster. Kafka's spelling (topics --create --topic orders) is understood too.
-
-Example: posthaste topics create --topic orders --partitions 6`
+	return withExample(`Works on any cluster. Kafka's spelling (topics --create --topic orders) is understood too.`,
+		"posthaste topics create --topic orders --partitions 6")
 }
 
 type topicsCreateCmd struct {
@@ -43,7 +42,8 @@ type topicsCreateCmd struct {
 
 // Help is what --help adds.
 func (*topicsCreateCmd) Help() string {
-	return `Example: posthaste topics create --topic orders --partitions 6 --config retention.ms=86400000`
+	return withExample("",
+		"posthaste topics create --topic orders --partitions 6 --config retention.ms=86400000")
 }
 
 // Run creates the topic.
@@ -134,7 +134,10 @@ type topicsListCmd struct {
 }
 
 // Help is what --help adds.
-func (*topicsListCmd) Help() string { return "Example: posthaste topics list" }
+func (*topicsListCmd) Help() string {
+	return withExample("",
+		"posthaste topics list")
+}
 
 // Run lists the topics by name.
 func (c *topicsListCmd) Run(e *env) (err error) {
@@ -176,7 +179,10 @@ type topicsDeleteCmd struct {
 }
 
 // Help is what --help adds.
-func (*topicsDeleteCmd) Help() string { return "Example: posthaste topics delete --topic orders" }
+func (*topicsDeleteCmd) Help() string {
+	return withExample("",
+		"posthaste topics delete --topic orders")
+}
 
 // Run deletes the topics, all that can be.
 func (c *topicsDeleteCmd) Run(e *env) (err error) {
@@ -226,7 +232,8 @@ type topicsDescribeCmd struct {
 
 // Help is what --help adds.
 func (*topicsDescribeCmd) Help() string {
-	return `Example: posthaste topics describe --topic orders --json`
+	return withExample("",
+		"posthaste topics describe --topic orders --json")
 }
 
 // description is what --json prints for a topic.

@@ -24,10 +24,9 @@ type topicsAlterCmd struct {
 
 // Help is what --help adds.
 func (*topicsAlterCmd) Help() string {
-	return `Partitions can only be added, and a key's partition depends on their number. If the topic has
-records with keys, a warning says how many of the keys seen in its last records would move.
-
-Example: posthaste topics alter --topic orders --partitions 12`
+	return withExample(`Partitions can only be added, and a key's partition depends on their number. If the topic has
+records with keys, a warning says how many of the keys seen in its last records would move.`,
+		"posthaste topics alter --topic orders --partitions 12")
 }
 
 // Run changes the topic: settings first, because they can be undone.

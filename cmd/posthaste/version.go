@@ -12,7 +12,10 @@ type versionCmd struct {
 }
 
 // Help is what --help adds.
-func (*versionCmd) Help() string { return "Example: posthaste version" }
+func (*versionCmd) Help() string {
+	return withExample("",
+		"posthaste version")
+}
 
 // Run prints the version that the binary was built from.
 func (c *versionCmd) Run(e *env) error {

@@ -311,4 +311,3 @@ func (a addr) String() string { return string(a) }
 func opError(op, where string, err error) error {
 	return &net.OpError{Op: op, Net: "sim", Addr: addr(where), Err: err}
 }
-

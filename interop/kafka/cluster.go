@@ -237,7 +237,9 @@ func (c *Cluster) LeaderOtherThan(topic string, partition int32, old *Node) *Nod
 	return n
 }
 
-func (c *Cluster) leader(ctx context.Context, topic string, partition int32, not int) (*Node, error) {
+func (c *Cluster) leader(
+	ctx context.Context, topic string, partition int32, not int,
+) (*Node, error) {
 	var found *Node
 	err := poll(ctx, func() (string, error) {
 		meta, err := c.metadata(ctx, topic)

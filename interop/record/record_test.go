@@ -37,13 +37,15 @@ func TestDiff(t *testing.T) {
 		says      string // "" if they are equal
 	}{
 		{"equal records differ in nothing", []Record{a, b}, []Record{at(0, 0, "a"), at(0, 1, "b")}, ""},
-		{"partitions may be read in any order", []Record{a, c}, []Record{at(1, 0, "c"), at(0, 0, "a")}, ""},
+		{"partitions may be read in any order", []Record{a, c},
+			[]Record{at(1, 0, "c"), at(0, 0, "a")}, ""},
 		{"a lost record shows", []Record{a, b}, []Record{at(0, 0, "a")}, "#1 is missing"},
 		{"a record twice shows", []Record{a}, []Record{at(0, 0, "a"), at(0, 1, "a")}, "#1 is too many"},
 		{"records out of order show", []Record{a, b}, []Record{at(0, 0, "b"), at(0, 1, "a")}, "#0 is"},
 		{"null is not empty", []Record{null}, []Record{empty}, `value ""`},
 		{"offsets must rise", []Record{a, b}, []Record{at(0, 1, "a"), at(0, 1, "b")}, "comes after"},
-		{"an offset that is named must be met", []Record{at(0, 5, "a")}, []Record{at(0, 6, "a")}, "#0 is"},
+		{"an offset that is named must be met", []Record{at(0, 5, "a")},
+			[]Record{at(0, 6, "a")}, "#0 is"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

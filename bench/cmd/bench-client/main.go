@@ -28,6 +28,9 @@ func main() {
 	}))
 }
 
+// metricsPause is how long Flush waits for counters that lag behind.
+const metricsPause = 20 * time.Microsecond
+
 // client adapts posthaste.Producer. Only records whose latency is measured have
 // a callback; the others are counted by the producer's own metrics at Flush.
 type client struct {
@@ -46,7 +49,7 @@ func newPosthaste(o *run.Options, outcomes *run.Outcomes) (run.Client, error) {
 		"acks":                                  o.Acks,
 		"enable.idempotence":                    strconv.FormatBool(o.Idempotent),
 		"compression.type":                      o.Compression,
-		"linger.ms":                             strconv.FormatInt(int64(o.Linger/time.Millisecond), 10),
+		"linger.ms":                             strconv.Itoa(int(o.Linger / time.Millisecond)),
 		"batch.size":                            strconv.Itoa(o.BatchBytes),
 		"buffer.memory":                         strconv.FormatInt(o.BufferBytes, 10),
 		"max.in.flight.requests.per.connection": strconv.Itoa(o.Inflight),
@@ -96,13 +99,17 @@ func (c *client) SendWait(key, value []byte) error {
 }
 
 // Flush waits for all outcomes and reports those without a callback.
-func (c *client) Flush(ctx context.Context) error {
+func (c *client) Flush(ctx context.Context, total int64) error {
 	if err := c.producer.Flush(ctx); err != nil {
 		return err
 	}
 	m := c.producer.Metrics()
-	total := int64(m.RecordsSent + m.RecordsFailed)
-	fresh := total - c.reported.Swap(total)
+	for int64(m.RecordsSent+m.RecordsFailed) < total && ctx.Err() == nil {
+		time.Sleep(metricsPause) // the counters come a moment after the outcomes
+		m = c.producer.Metrics()
+	}
+	known := int64(m.RecordsSent + m.RecordsFailed)
+	fresh := known - c.reported.Swap(known)
 	failed := int64(m.RecordsFailed) - c.reportedFailed.Swap(int64(m.RecordsFailed))
 	c.outcomes.DoneN(fresh-failed, nil)
 	if failed > 0 {

@@ -143,7 +143,7 @@ func (c *confluent) SendWait(key, value []byte) error {
 
 // Flush asks librdkafka to send without waiting for linger. It may be called
 // again while reports are outstanding, which is why it does not fail on any.
-func (c *confluent) Flush(ctx context.Context) error {
+func (c *confluent) Flush(ctx context.Context, _ int64) error {
 	for c.producer.Flush(100) > 0 && ctx.Err() == nil {
 	}
 	return context.Cause(ctx)

@@ -86,7 +86,7 @@ func (f *franz) SendWait(key, value []byte) error {
 	return f.client.ProduceSync(context.Background(), rec).FirstErr()
 }
 
-func (f *franz) Flush(ctx context.Context) error { return f.client.Flush(ctx) }
+func (f *franz) Flush(ctx context.Context, _ int64) error { return f.client.Flush(ctx) }
 
 func (f *franz) Close() error {
 	f.client.Close()

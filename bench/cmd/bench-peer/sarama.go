@@ -147,7 +147,7 @@ func (s *saramaPeer) SendWait(key, value []byte) error {
 }
 
 // Flush does nothing: sarama sends what is buffered after Flush.Frequency.
-func (s *saramaPeer) Flush(context.Context) error { return nil }
+func (s *saramaPeer) Flush(context.Context, int64) error { return nil }
 
 func (s *saramaPeer) Close() error {
 	s.producer.AsyncClose()

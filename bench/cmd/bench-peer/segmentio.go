@@ -172,7 +172,7 @@ func (s *segmentio) SendWait(key, value []byte) error {
 }
 
 // Flush passes on the last chunk. What the writer holds goes after BatchTimeout.
-func (s *segmentio) Flush(ctx context.Context) error {
+func (s *segmentio) Flush(ctx context.Context, _ int64) error {
 	s.writeChunk(ctx)
 	return nil
 }

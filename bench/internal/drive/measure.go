@@ -100,7 +100,8 @@ func startSink(ctx context.Context, program string, partitions int) (broker, err
 	addr, ok := strings.CutPrefix(strings.TrimSpace(first), "ready ")
 	if err != nil || !ok {
 		killErr := cmd.Process.Kill()
-		return broker{}, errors.Join(fmt.Errorf("null broker: it said %q", first), err, killErr, cmd.Wait())
+		said := fmt.Errorf("null broker: it said %q", first)
+		return broker{}, errors.Join(said, err, killErr, cmd.Wait())
 	}
 	stop := func() (*sink.Stats, error) {
 		if err := cmd.Process.Signal(os.Interrupt); err != nil {
@@ -127,6 +128,9 @@ func (d *Driver) turn(ctx context.Context, s *Scenario, client string, b broker,
 		if err := errors.Join(err, created.Err); err != nil {
 			return Measurement{}, fmt.Errorf("create topic: %w", err)
 		}
+		if err := awaitLeaders(ctx, topics, topic); err != nil {
+			return Measurement{}, err
+		}
 		defer topics.DeleteTopic(ctx, topic) // what is left over harms no later turn
 	} else {
 		topic = "bench"
@@ -145,8 +149,25 @@ func (d *Driver) turn(ctx context.Context, s *Scenario, client string, b broker,
 	return m, nil
 }
 
+// awaitLeaders returns when every partition of a new topic answers its leader's
+// questions: a client that does not retry would fail before.
+func awaitLeaders(ctx context.Context, topics *kadm.Client, topic string) error {
+	const attempts, pause = 100, 100 * time.Millisecond
+	var err error
+	for range attempts {
+		var ends kadm.ListedOffsets
+		ends, err = topics.ListEndOffsets(ctx, topic)
+		if err = errors.Join(err, ends.Error()); err == nil || ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(pause)
+	}
+	return fmt.Errorf("topic %s has no leaders after %v: %w", topic, attempts*pause, err)
+}
+
 // runClient runs a client's command and reads its result.
-func (d *Driver) runClient(ctx context.Context, command []string, brokerPID int) (Measurement, error) {
+func (d *Driver) runClient(ctx context.Context, command []string, brokerPID int,
+) (Measurement, error) {
 	if d.WaitQuiet > 0 {
 		awaitQuiet(d.WaitQuiet)
 	}

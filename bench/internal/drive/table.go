@@ -96,9 +96,7 @@ func (r *Row) remarks() (marks string) {
 func WriteTables(w io.Writer, rows []Row, clients []string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %s.\n\n", Machine(), time.Now().UTC().Format(time.DateOnly))
-	b.WriteString("Cells: records/s · CPU seconds of the client per million records; for latency\n" +
-		"rows p50 / p99 / p99.9. Medians. `*`: other load on the machine, trust factors of two;\n" +
-		"`!`: failed records, or a client and the broker disagree on their number.\n\n")
+	b.WriteString(legend)
 	writeFigures(&b, rows, clients)
 	if slices.Contains(clients, "posthaste") {
 		writeRatios(&b, rows, clients)
@@ -107,6 +105,10 @@ func WriteTables(w io.Writer, rows []Row, clients []string) error {
 	_, err := io.WriteString(w, b.String())
 	return err
 }
+
+const legend = "Cells: records/s · CPU seconds of the client per million records; for latency\n" +
+	"rows p50 / p99 / p99.9. Medians. `*`: other load on the machine, trust factors of two;\n" +
+	"`!`: failed records, or a client and the broker disagree on their number.\n\n"
 
 func writeHead(b *strings.Builder, columns ...string) {
 	fmt.Fprintf(b, "| %s |\n|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)))
@@ -181,7 +183,8 @@ func (r *Row) ahead(figure func(*Measurement) float64, more, limit bool, clients
 }
 
 func writeCosts(b *strings.Builder, rows []Row, clients []string) {
-	b.WriteString("\nAllocations per record · peak MB · records per batch · bytes on the wire per record:\n\n")
+	b.WriteString("\nAllocations per record · peak MB · records per batch · bytes on the wire per\n" +
+		"record:\n\n")
 	writeHead(b, append([]string{"scenario"}, clients...)...)
 	for i := range rows {
 		r := &rows[i]

@@ -219,7 +219,7 @@ func (c *Client) SendWait(key, value []byte) error {
 }
 
 // Flush sends the batches that are not full.
-func (c *Client) Flush(context.Context) error { return c.write() }
+func (c *Client) Flush(context.Context, int64) error { return c.write() }
 
 // Close ends the connection.
 func (c *Client) Close() error {

@@ -2,19 +2,16 @@ package limit
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
 	"strings"
 	"testing"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/posthaste-go/posthaste/bench/internal/run"
-	"github.com/posthaste-go/posthaste/bench/internal/sink"
+	"github.com/posthaste-go/posthaste/bench/internal/runtest"
 )
 
 // The hashes are those of org.apache.kafka.common.utils.Utils.murmur2.
@@ -95,7 +92,8 @@ func checkRequest(t *testing.T, wire []byte, records []record) {
 		b.LastOffsetDelta != 2 || b.FirstTimestamp != 1_700_000_000_000 || b.Magic != 2 {
 		t.Errorf("batch header is %+v", b)
 	}
-	body, err := kgo.DefaultDecompressor().Decompress(b.Records, kgo.CompressionCodecType(b.Attributes))
+	codec := kgo.CompressionCodecType(b.Attributes)
+	body, err := kgo.DefaultDecompressor().Decompress(b.Records, codec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,63 +114,6 @@ func checkRequest(t *testing.T, wire []byte, records []record) {
 	}
 }
 
-func TestEveryRecordIsSentInEveryWayOfSending(t *testing.T) {
-	tests := []struct {
-		name  string
-		flags string
-	}{
-		{"sticky", ""},
-		{"keyed", "--key=distinct:1000"},
-		{"round robin over many partitions", "--partitioner=roundrobin --partitions=500"},
-		{"one partition", "--partitions=1"},
-		{"sync", "--sync --records=200 --warmup=20"},
-		{"paced", "--rate=20000 --records=400 --warmup=40 --linger-ms=0"},
-		{"not idempotent and acknowledged by the leader", "--idempotent=false --acks=1"},
-		{"several threads", "--threads=4"},
-		{"compressed", "--compression=lz4"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			args := append([]string{"--records=20000", "--warmup=1000"}, strings.Fields(tt.flags)...)
-			o, err := run.ParseOptions(args, t.Output())
-			if err != nil {
-				t.Fatal(err)
-			}
-			s, err := sink.Start(sink.Config{Addr: "127.0.0.1:0", Partitions: o.Partitions})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer s.Close()
-			o.Bootstrap = s.Addr()
-			var out bytes.Buffer
-			if err := run.Run(&o, run.Identity{Client: "limit"}, New, &out); err != nil {
-				t.Fatal(err)
-			}
-			if got := s.Stats().Records; got != o.Records+o.Warmup {
-				t.Errorf("%d records arrived, want %d", got, o.Records+o.Warmup)
-			}
-			if want := fmt.Sprintf(`"records":%d,"errors":0`, o.Records); !strings.Contains(out.String(), want) {
-				t.Errorf("result is %s, want %s in it", out.String(), want)
-			}
-			if n := ends(t, s.Addr()); n != o.Records+o.Warmup {
-				t.Errorf("end offsets add up to %d, want %d", n, o.Records+o.Warmup)
-			}
-		})
-	}
-}
-
-// ends adds up the end offsets of the topic's partitions.
-func ends(t *testing.T, addr string) (sum int64) {
-	t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(addr))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cl.Close()
-	offsets, err := kadm.NewClient(cl).ListEndOffsets(context.Background(), "bench")
-	if err != nil {
-		t.Fatal(err)
-	}
-	offsets.Each(func(o kadm.ListedOffset) { sum += o.Offset })
-	return sum
+func TestTheLimitLoopSendsEveryRecordOnceInEveryMode(t *testing.T) {
+	runtest.EveryMode(t, run.Identity{Client: "limit"}, New)
 }

@@ -72,13 +72,13 @@ func (s *session) checkTopic(o *run.Options) error {
 		return fmt.Errorf("metadata: %w", err)
 	}
 	if len(resp.Brokers) != 1 {
-		return fmt.Errorf("metadata: %d brokers, but the limit loop writes to one", len(resp.Brokers))
+		return fmt.Errorf("the limit loop writes to one broker; there are %d", len(resp.Brokers))
 	}
 	if len(resp.Topics) != 1 || resp.Topics[0].ErrorCode != 0 {
 		return fmt.Errorf("metadata: topic %s does not exist", o.Topic)
 	}
 	if n := len(resp.Topics[0].Partitions); n != o.Partitions {
-		return fmt.Errorf("topic %s has %d partitions, not --partitions=%d", o.Topic, n, o.Partitions)
+		return fmt.Errorf("topic %s has %d partitions, not %d", o.Topic, n, o.Partitions)
 	}
 	return nil
 }

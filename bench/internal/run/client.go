@@ -28,8 +28,9 @@ type Client interface {
 	SendWait(key, value []byte) error
 
 	// Flush sends what is buffered without waiting for linger. It may return
-	// before the outcomes are reported.
-	Flush(ctx context.Context) error
+	// before the outcomes are reported. total is how many outcomes are to be
+	// reported since the start, for a client that counts them in bulk.
+	Flush(ctx context.Context, total int64) error
 
 	// Close ends the client. Every record has its outcome by then.
 	Close() error

@@ -71,7 +71,7 @@ func Run(o *Options, id Identity, factory Factory, w io.Writer) error {
 	}
 	result.Identify(id, o)
 	if err := outcomes.firstErr; err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %s: first of %d failed records: %v\n",
+		fmt.Fprintf(os.Stderr, "%s: %s: %d measured records failed; the first to fail: %v\n",
 			id.Client, o.Scenario, result.Errors, err)
 	}
 	return json.NewEncoder(w).Encode(result)
@@ -167,7 +167,7 @@ func (b *bench) phase(n int64, maxSeconds float64) (totals, error) {
 	b.reported += sum.records - sum.failed
 	ctx, cancel := context.WithTimeout(context.Background(), outcomeTimeout)
 	defer cancel()
-	if err := b.client.Flush(ctx); err != nil {
+	if err := b.client.Flush(ctx, b.reported); err != nil {
 		return sum, fmt.Errorf("flush: %w", err)
 	}
 	return sum, b.outcomes.wait(ctx, b.reported)

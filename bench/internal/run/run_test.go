@@ -51,8 +51,8 @@ func (f *fake) SendWait(key, value []byte) error {
 	return nil
 }
 
-func (f *fake) Flush(context.Context) error { return nil }
-func (f *fake) Close() error                { return nil }
+func (f *fake) Flush(context.Context, int64) error { return nil }
+func (f *fake) Close() error                       { return nil }
 
 // runFake runs a fake with flags and returns the result and what it was sent.
 func runFake(t *testing.T, failAt int, args ...string) (Result, *fake) {
@@ -94,10 +94,11 @@ func TestEveryModeSendsWhatTheFlagsSay(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			flags := append([]string{"--records=1000", "--warmup=100", "--value-size=10"}, tt.flags...)
+			flags := []string{"--records=1000", "--warmup=100", "--value-size=10"}
+			flags = append(flags, tt.flags...)
 			r, f := runFake(t, 0, flags...)
 			if r.Records != 1000 || r.Errors != 0 || r.WarmupRecords != 100 || len(f.sent) != 1100 {
-				t.Errorf("result %+v, %d records sent; want 1000, 0, 100 and 1100 sent", r, len(f.sent))
+				t.Errorf("%+v, %d sent; want 1000, 0, 100 and 1100 sent", r, len(f.sent))
 			}
 			if r.LatencySamples != tt.samples {
 				t.Errorf("%d latency samples, want %d", r.LatencySamples, tt.samples)

@@ -20,7 +20,7 @@ type scripted struct {
 
 func (s *scripted) Write(b []byte) (int, error)      { return s.written.Write(b) }
 func (s *scripted) Close() error                     { return nil }
-func (s *scripted) LocalAddr() net.Addr              { return &net.TCPAddr{IP: net.IPv4zero, Port: 1} }
+func (s *scripted) LocalAddr() net.Addr              { return &net.TCPAddr{Port: 1} }
 func (s *scripted) RemoteAddr() net.Addr             { return s.LocalAddr() }
 func (s *scripted) SetDeadline(time.Time) error      { return nil }
 func (s *scripted) SetReadDeadline(time.Time) error  { return nil }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -47,6 +48,9 @@ type API struct {
 	cfg    Config
 	table  [kmsg.MaxKey + 1]entry
 	groups *groupcoordinator.Coordinator
+
+	complained atomic.Int64 // when complain last logged, milliseconds
+	unsaid     atomic.Int64 // what it has not logged since
 }
 
 // entry is how one API is served.
@@ -253,15 +257,25 @@ func (a *API) refusal(err error) (errcode.Code, string) {
 	}
 	if e, ok := errors.AsType[*partition.Error](err); ok {
 		if e.Err != nil {
-			a.cfg.Logger.Error("partition failed", "error", err)
+			a.complain("partition failed", err)
 		}
 		return e.Code, e.Message
 	}
 	if code, ok := errors.AsType[errcode.Code](err); ok {
 		return code, ""
 	}
-	a.cfg.Logger.Error("request failed", "error", err)
+	a.complain("request failed", err)
 	return errcode.UnknownServerError, ""
+}
+
+// complain logs an error, once a second at most: a full disk fails every batch.
+func (a *API) complain(message string, err error) {
+	now, last := a.cfg.Now().UnixMilli(), a.complained.Load()
+	if now-last < 1000 || !a.complained.CompareAndSwap(last, now) {
+		a.unsaid.Add(1)
+		return
+	}
+	a.cfg.Logger.Error(message, "error", err, "others", a.unsaid.Swap(0))
 }
 
 // code is refusal's first half.

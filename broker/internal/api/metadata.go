@@ -146,14 +146,17 @@ func (a *API) describeTopic(t *topics.Topic, operations int32) kmsg.MetadataResp
 	return out
 }
 
-// leaderEpoch is a partition's leader epoch. It opens the partition: a client
-// compares the epoch with that of later answers.
+// leaderEpoch is a partition's leader epoch. It opens nothing, so that a topic
+// of many partitions is described at once: one that was never used begins with
+// epoch 0, and one that waits to be opened after a restart has none to tell, -1.
 func (a *API) leaderEpoch(t *topics.Topic, n int32) int32 {
-	p, err := a.cfg.Topics.Partition(t, n)
-	if err != nil {
-		return -1 // unknown; a request for the partition will say what is wrong
+	if p := a.cfg.Topics.Opened(t, n); p != nil {
+		return p.LeaderEpoch()
 	}
-	return p.LeaderEpoch()
+	if !a.cfg.Topics.Used(t, n) {
+		return 0
+	}
+	return -1
 }
 
 // replicas lists the ids of a partition's replicas, the leader among them.

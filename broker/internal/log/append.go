@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path"
 	"slices"
 
 	"github.com/posthaste-go/posthaste/broker/internal/segment"
@@ -15,8 +16,8 @@ import (
 // its producer. now is in milliseconds. An error matches ErrStorage; unless
 // syncing failed, the log is as before. Writer.
 func (l *Log) Append(h *wire.BatchHeader, batch []byte, now int64) error {
-	if err := l.failure(); err != nil {
-		return fmt.Errorf("%w, and must be opened again: %w", ErrStorage, err)
+	if err := l.Failure(); err != nil {
+		return err
 	}
 	if l.shouldRoll(h, len(batch), now) {
 		if err := l.Roll(now); err != nil {
@@ -115,7 +116,10 @@ func (l *Log) writeSnapshot(offset int64, sync bool) error {
 	if err == nil && sync {
 		err = f.Sync()
 	}
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err == nil {
+		l.snapshotAt = offset
+	}
+	return err
 }
 
 // flushIfDue syncs as flush.messages and flush.ms ask. A sync that fails ends
@@ -152,26 +156,33 @@ func (l *Log) flushLocked(upTo int64) error {
 	if upTo <= point {
 		return nil
 	}
+	var unsaved error
 	err := l.again(func(list []*segment.Segment) error {
 		for _, s := range from(list, point) {
 			if s.Base() >= upTo {
 				break
 			}
-			if err := s.Sync(); err != nil {
+			err := s.Sync()
+			if errors.Is(err, segment.ErrSave) {
+				unsaved = err
+				continue
+			}
+			if err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	if errors.Is(err, segment.ErrSave) {
-		return storageError("sync", err) // nothing was lost: the next call tries again
-	}
-	if err == nil && l.newNames.Swap(false) {
-		err = l.fs.SyncDir(l.dir)
+	if err == nil && l.newNames.Swap(false) { // its own name may be new too
+		err = errors.Join(l.fs.SyncDir(l.dir), l.fs.SyncDir(path.Dir(l.dir)))
 	}
 	if err != nil {
 		l.failed.Store(&err)
 		return storageError("sync", err)
+	}
+	if unsaved != nil { // the recovery point stays, for them to be made again
+		l.logger.Warn("indexes are not on the disk yet", "dir", l.dir, "error", unsaved)
+		return nil
 	}
 	l.recovery.Store(upTo)
 	return nil

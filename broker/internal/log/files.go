@@ -141,8 +141,9 @@ func ReadTopicID(fsys vfs.FS, dir string) (id [16]byte, ok bool, err error) {
 	return id, true, nil
 }
 
-// WriteTopicID writes the topic's id into a partition's directory.
+// WriteTopicID writes the topic's id into a partition's directory. A power cut
+// may lose it; whoever opens the partition knows it.
 func WriteTopicID(fsys vfs.FS, dir string, id [16]byte) error {
 	text := "version: 0\ntopic_id: " + base64.RawURLEncoding.EncodeToString(id[:])
-	return WriteFile(fsys, path.Join(dir, metadataName), []byte(text), true)
+	return WriteFile(fsys, path.Join(dir, metadataName), []byte(text), false)
 }

@@ -64,6 +64,7 @@ type Log struct {
 	rolledAt    int64 // milliseconds; when the active segment was made or loaded
 	jitter      int64 // milliseconds by which the active segment rolls earlier
 	everWritten bool  // the log held a record once, though it may hold none now
+	snapshotAt  int64 // offset of the newest snapshot of the producers; -1 without one
 }
 
 // Producers is the partition's producer state. For the writer.

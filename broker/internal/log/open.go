@@ -10,6 +10,7 @@ import (
 
 	"github.com/posthaste-go/posthaste/broker/internal/producerstate"
 	"github.com/posthaste-go/posthaste/broker/internal/segment"
+	"github.com/posthaste-go/posthaste/internal/mutation"
 	"github.com/posthaste-go/posthaste/internal/wire"
 )
 
@@ -53,11 +54,13 @@ type loader struct {
 	o         Options
 	bases     []int64
 	snapshots []int64 // offsets, rising
+	spoiled   []int64 // those of them that could not be read and are gone
 	list      []*segment.Segment
 	state     *producerstate.State
-	stateEnd  int64 // state is as of this offset
-	damaged   bool  // the log was cut; what comes later is put aside
-	readAll   bool  // the leader epochs have to be read from the records
+	stateEnd  int64   // state is as of this offset
+	damaged   bool    // the log was cut; what comes later is put aside
+	readAll   bool    // the leader epochs have to be read from the records
+	swapped   []int64 // segments without indexes, by base offset
 }
 
 func (ld *loader) load() error {
@@ -139,7 +142,7 @@ func (ld *loader) loadSegment(i int) error {
 	}
 	ld.list = append(ld.list, s)
 	suspect := !ld.o.Clean && (i == len(ld.bases)-1 || ld.bases[i+1] > ld.o.RecoveryPoint)
-	if !suspect && !ld.readAll {
+	if !suspect && !ld.readAll && !slices.Contains(ld.swapped, base) {
 		err = s.Load()
 		if err == nil {
 			return nil
@@ -220,7 +223,7 @@ func (ld *loader) putAside(base int64) error {
 // sound snapshot, and the batches after that, which list holds.
 func (ld *loader) producersAt(offset int64, list []*segment.Segment) error {
 	for _, at := range slices.Backward(ld.snapshots) {
-		if at > offset || at <= ld.stateEnd {
+		if at > offset || at <= ld.stateEnd || slices.Contains(ld.spoiled, at) {
 			continue
 		}
 		b, err := ReadFile(ld.fs, ld.snapshotName(at))
@@ -229,7 +232,12 @@ func (ld *loader) producersAt(offset int64, list []*segment.Segment) error {
 		}
 		state, err := producerstate.Decode(b, ld.o.Now)
 		if err != nil {
-			ld.logger.Warn("passed over a producer snapshot", "dir", ld.dir, "offset", at, "error", err)
+			ld.logger.Warn("passed over a producer snapshot",
+				"dir", ld.dir, "offset", at, "error", err)
+			if err := ld.fs.Remove(ld.snapshotName(at)); err != nil {
+				return err
+			}
+			ld.spoiled = append(ld.spoiled, at)
 			continue
 		}
 		ld.state, ld.stateEnd = state, at
@@ -302,6 +310,9 @@ func (ld *loader) dropSnapshotsAfter(end int64) error {
 	for i, at := range ld.snapshots {
 		last := i == len(ld.snapshots)-1 || ld.snapshots[i+1] > end
 		ofSegment := slices.ContainsFunc(ld.list, func(s *segment.Segment) bool { return s.Base() == at })
+		if slices.Contains(ld.spoiled, at) {
+			continue
+		}
 		if at <= end && (last || ofSegment) {
 			kept = append(kept, at)
 			continue
@@ -317,10 +328,17 @@ func (ld *loader) dropSnapshotsAfter(end int64) error {
 // finish publishes what was loaded and begins this leader's epoch.
 func (ld *loader) finish() error {
 	l := ld.Log
+	if mutation.On(mutation.ForgottenProducers) {
+		ld.state = producerstate.New()
+	}
 	l.producers = ld.state
 	l.publish(ld.list)
 	l.setActive(ld.o.Now)
 	l.everWritten = l.EndOffset() > 0
+	l.snapshotAt = -1
+	if n := len(ld.snapshots); n > 0 && !slices.Contains(ld.spoiled, ld.snapshots[n-1]) {
+		l.snapshotAt = ld.snapshots[n-1]
+	}
 	l.recovery.Store(min(ld.o.RecoveryPoint, l.EndOffset()))
 	if ld.o.Clean {
 		l.recovery.Store(l.EndOffset())

@@ -2,6 +2,7 @@ package log
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 
@@ -24,10 +25,16 @@ func (r Retired) Empty() bool { return len(r.segments) == 0 }
 // Remove removes the files, oldest first, so that what a crash leaves is a log
 // without gaps. It needs no lock; readers that still have a segment find it
 // closed and look again.
-func (r Retired) Remove() error {
+func (r Retired) Remove() error { return r.removeAll(-1) }
+
+// removeAll is Remove, but for the snapshot at one offset.
+func (r Retired) removeAll(keep int64) error {
 	var errs []error
 	for _, s := range r.segments {
 		errs = append(errs, s.Remove())
+		if s.Base() == keep {
+			continue
+		}
 		err := r.log.fs.Remove(r.log.snapshotName(s.Base()))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
@@ -48,8 +55,11 @@ func (l *Log) Retain(now int64) (Retired, error) {
 	list := l.list()
 	surplus := l.Size() - c.RetentionBytes
 	n := 0
-	for n < len(list) && list[n].Size() > 0 {
+	for n < len(list) {
 		s := list[n]
+		if n == len(list)-1 && s.Size() == 0 {
+			break
+		}
 		before := n+1 < len(list) && list[n+1].Base() <= l.StartOffset()
 		large := c.Delete && c.RetentionBytes >= 0 && surplus >= s.Size()
 		old := false
@@ -112,9 +122,13 @@ func (l *Log) moveStart(offset int64) error {
 // Close syncs the log and stores what the next start needs not to check it.
 // Writer. Reads fail from here on.
 func (l *Log) Close() error {
-	err := l.failure()
+	err := l.Failure()
 	if err == nil {
-		err = errors.Join(l.Flush(), l.writeSnapshot(l.EndOffset(), true))
+		err = l.Flush()
+	}
+	empty := l.Size() == 0 && l.producers.Len() == 0
+	if err == nil && l.snapshotAt != l.EndOffset() && !empty {
+		err = l.writeSnapshot(l.EndOffset(), true)
 	}
 	for _, s := range l.list() {
 		err = errors.Join(err, s.Close())
@@ -131,9 +145,10 @@ func (l *Log) Abandon() error {
 	return errors.Join(errs...)
 }
 
-func (l *Log) failure() error {
+// Failure is why the log takes no more appends, or nil. It matches ErrStorage.
+func (l *Log) Failure() error {
 	if err := l.failed.Load(); err != nil {
-		return *err
+		return fmt.Errorf("%w, and must be opened again: %w", ErrStorage, *err)
 	}
 	return nil
 }

@@ -97,6 +97,10 @@ func (p *Partition) appendLocked(
 	if p.closed.Load() {
 		return AppendResult{}, p.gone()
 	}
+	// Before duplicates are looked for: one that could not be synced is not safe.
+	if err := p.log.Failure(); err != nil {
+		return AppendResult{}, p.storageError(err)
+	}
 	now := p.nowMillis()
 	c.setTimes(cfg.TimestampType, now)
 	h := &c.h

@@ -438,8 +438,10 @@ func TestFailedSyncEndsAppendsAndKeepsReads(t *testing.T) {
 	must(t, err)
 	mustSend(t, p, values("a"))
 	disk.Inject(vfs.Fault{Op: vfs.OpSync, Name: "*.log", Nth: 1, Err: syscall.EIO})
-	for range 3 {
-		_, err = send(p, t, values("b"))
+	for range 3 { // the same batch again is no duplicate of one that is safe
+		s := values("b")
+		s.ProducerID = 6
+		_, err = send(p, t, s)
 		wantCode(t, err, errcode.KafkaStorageError)
 	}
 	if f := fetch(t, p, 0, ReadUncommitted); len(f.Records) == 0 {
@@ -452,6 +454,36 @@ func TestFailedSyncEndsAppendsAndKeepsReads(t *testing.T) {
 		t.Error("the start counts as clean")
 	}
 	must(t, d.Close())
+}
+
+// Indexes can be made again: that they cannot be written fails no append.
+func TestFullDiskForIndexesOnly(t *testing.T) {
+	mem := vfs.NewCrashMem(fixedNow)
+	disk := vfs.NewFaulty(mem)
+	d := openDir(t, disk)
+	c := DefaultConfig()
+	c.FlushMessages, c.IndexIntervalBytes = 1, 0
+	p, err := d.Open(testTP, TopicID{1}, c)
+	must(t, err)
+	disk.Inject(vfs.Fault{Op: vfs.OpWrite, Name: "*index", Nth: 1, Times: -1, Err: syscall.ENOSPC})
+	for range 20 {
+		mustSend(t, p, values("a"))
+	}
+	if got := p.log.RecoveryPoint(); got != 0 {
+		t.Errorf("recovery point = %d: the indexes are not on the disk", got)
+	}
+	after := mem.CrashClone(vfs.PowerCut, 1)
+	if err := d.Close(); err == nil {
+		t.Error("the stop counts as clean")
+	}
+	d = openDir(t, after)
+	p, err = d.Open(testTP, TopicID{1}, c)
+	must(t, err)
+	if p.HighWatermark() != 20 {
+		t.Errorf("high watermark after a power cut = %d, want 20", p.HighWatermark())
+	}
+	must(t, d.Close())
+	verifyDump(t, after, "after the power cut")
 }
 
 func TestTailAfterTheBatchIsDropped(t *testing.T) {
@@ -477,8 +509,8 @@ func TestAppendDoesNotAllocatePerRecord(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if allocs > 4 {
-		t.Errorf("an append of 150 records allocates %v times, want at most 4", allocs)
+	if allocs > 1 {
+		t.Errorf("an append of 150 records allocates %v times, want at most 1", allocs)
 	}
 }
 
@@ -517,5 +549,28 @@ func BenchmarkAppend(b *testing.B) {
 			}
 			must(b, d.Close())
 		})
+	}
+}
+
+func BenchmarkFetch(b *testing.B) {
+	p := newPartition(b, lax)
+	var v []string
+	for range 150 {
+		v = append(v, strings.Repeat("x", 100))
+	}
+	for range 1000 {
+		mustSend(b, p, values(v...))
+	}
+	r := FetchRequest{MaxBytes: 1 << 20, CurrentLeaderEpoch: NoEpoch, LastFetchedEpoch: NoEpoch}
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		r.Offset = (r.Offset + 7777) % p.HighWatermark()
+		f, err := p.Fetch(buf[:0], r)
+		if err != nil {
+			b.Fatal(err)
+		}
+		buf = f.Records
+		b.SetBytes(int64(len(buf)))
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"maps"
 	"path"
@@ -61,8 +60,8 @@ type Dir struct {
 	mu    sync.Mutex
 	slots map[TopicPartition]*slot
 	// What the last run checkpointed, of partitions that are not open.
-	points, starts map[TopicPartition]int64
-	pointsLost     bool // the checkpoint of points was malformed
+	points, starts, cleaned map[TopicPartition]int64
+	pointsLost              bool // the checkpoint of points was malformed
 	// unchecked are the partitions whose last run ended in a crash and that were
 	// not opened since.
 	unchecked map[TopicPartition]bool
@@ -93,6 +92,7 @@ const (
 	pointsName    = "recovery-point-offset-checkpoint"
 	startsName    = "log-start-offset-checkpoint"
 	endsName      = "replication-offset-checkpoint"
+	cleanedName   = "cleaner-offset-checkpoint"
 	deleteSuffix  = "-delete"
 	// uncheckedName lists partitions that an orderly stop leaves unchecked after
 	// an earlier crash: nobody opened them in between.
@@ -113,10 +113,7 @@ func OpenDir(c DirConfig) (_ *Dir, err error) {
 	if d.cfg.RetentionCheck == 0 {
 		d.cfg.RetentionCheck = retentionCheckMillis * time.Millisecond
 	}
-	if err := d.fs.MkdirAll(c.Path); err != nil {
-		return nil, fmt.Errorf("make data directory: %w", err)
-	}
-	if err := d.fs.SyncDir(path.Dir(c.Path)); err != nil {
+	if err := d.make(); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
 	d.lock, err = d.fs.Lock(d.file(lockName))
@@ -130,6 +127,18 @@ func OpenDir(c DirConfig) (_ *Dir, err error) {
 		return nil, errors.Join(fmt.Errorf("data directory %s: %w", c.Path, err), d.lock.Close())
 	}
 	return d, nil
+}
+
+// make makes the directory if it is missing, so that a power cut does not take
+// it away again.
+func (d *Dir) make() error {
+	if _, err := d.fs.Stat(d.cfg.Path); err == nil {
+		return nil
+	}
+	if err := d.fs.MkdirAll(d.cfg.Path); err != nil {
+		return err
+	}
+	return d.fs.SyncDir(path.Dir(d.cfg.Path))
 }
 
 func (d *Dir) file(name string) string { return path.Join(d.cfg.Path, name) }
@@ -156,80 +165,22 @@ func (d *Dir) load() error {
 	if d.starts, _, err = d.readOffsets(startsName); err != nil {
 		return err
 	}
+	if d.cleaned, _, err = d.readOffsets(cleanedName); err != nil {
+		return err
+	}
 	if err := d.find(); err != nil {
 		return err
 	}
-	return d.readUnchecked()
-}
-
-// readUnchecked finds out which partitions have to be checked when they are
-// opened.
-func (d *Dir) readUnchecked() error {
-	d.unchecked = map[TopicPartition]bool{}
+	// A partition whose deletion a crash interrupted is not found. What is known
+	// of it must not be taken for a later one's of the same name.
+	exists := map[TopicPartition]bool{}
 	for _, f := range d.found {
-		d.unchecked[f.TopicPartition] = true
+		exists[f.TopicPartition] = true
 	}
-	if !d.clean {
-		return nil
+	for _, m := range []map[TopicPartition]int64{d.points, d.starts, d.cleaned} {
+		maps.DeleteFunc(m, func(tp TopicPartition, _ int64) bool { return !exists[tp] })
 	}
-	c, err := log.ReadCheckpoint(d.fs, d.file(uncheckedName), 2)
-	if err != nil {
-		if errors.Is(err, log.ErrFile) {
-			return nil // checking too many does no harm
-		}
-		return err
-	}
-	named := map[string]bool{}
-	for _, line := range c {
-		named[strings.Join(line, "-")] = true
-	}
-	maps.DeleteFunc(d.unchecked, func(tp TopicPartition, _ bool) bool { return !named[tp.String()] })
-	return nil
-}
-
-// saveUnchecked writes the partitions that the next start has to check; without
-// any, there is no file.
-func (d *Dir) saveUnchecked() error {
-	d.mu.Lock()
-	left := slices.SortedFunc(maps.Keys(d.unchecked), compare)
-	d.mu.Unlock()
-	if len(left) == 0 {
-		err := d.fs.Remove(d.file(uncheckedName))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return err
-	}
-	c := make(log.Checkpoint, 0, len(left))
-	for _, tp := range left {
-		c = append(c, []string{tp.Topic, strconv.Itoa(int(tp.Partition))})
-	}
-	return c.Write(d.fs, d.file(uncheckedName), true)
-}
-
-// readOffsets reads a checkpoint of offsets. A malformed one is passed over:
-// then more is checked, or deleted records come back.
-func (d *Dir) readOffsets(name string) (m map[TopicPartition]int64, lost bool, err error) {
-	m = map[TopicPartition]int64{}
-	c, err := log.ReadCheckpoint(d.fs, d.file(name), 3)
-	if errors.Is(err, log.ErrFile) {
-		d.cfg.Logger.Warn("passed over a checkpoint", "error", err)
-		return m, true, nil
-	}
-	if err != nil {
-		return nil, false, err
-	}
-	for _, line := range c {
-		partition, perr := strconv.ParseInt(line[1], 10, 32)
-		offset, oerr := strconv.ParseInt(line[2], 10, 64)
-		if perr != nil || oerr != nil {
-			d.cfg.Logger.Warn("passed over a line of a checkpoint", "file", name, "line", line)
-			lost = true
-			continue
-		}
-		m[TopicPartition{line[0], int32(partition)}] = offset
-	}
-	return m, lost, nil
+	return d.readUnchecked()
 }
 
 // find lists the partitions on disk and removes those whose deletion a crash
@@ -354,11 +305,8 @@ func (d *Dir) open(tp TopicPartition, id TopicID, c Config, o log.Options) (*Par
 	switch {
 	case err != nil && !errors.Is(err, log.ErrFile):
 		return nil, fmt.Errorf("open partition %s: %w", tp, err)
-	case err != nil || !ok:
+	case (err != nil || !ok) && id != TopicID{}:
 		if err := log.WriteTopicID(d.fs, o.Dir, id); err != nil {
-			return nil, fmt.Errorf("open partition %s: %w", tp, err)
-		}
-		if err := d.fs.SyncDir(d.cfg.Path); err != nil {
 			return nil, fmt.Errorf("open partition %s: %w", tp, err)
 		}
 	case id != TopicID{} && id != onDisk:
@@ -372,8 +320,11 @@ func (d *Dir) open(tp TopicPartition, id TopicID, c Config, o log.Options) (*Par
 	}
 	p := &Partition{
 		tp: tp, id: id, dir: d, log: l, now: d.cfg.Now, logger: d.cfg.Logger,
-		maintenance: maintenance{retained: now, expired: now, synced: now},
+		maintenance: maintenance{retained: now, expired: now, synced: now, compacted: now},
 	}
+	d.mu.Lock()
+	p.firstDirty = d.cleaned[tp]
+	d.mu.Unlock()
 	p.config.Store(cfg)
 	return p, nil
 }
@@ -401,6 +352,7 @@ func (d *Dir) Delete(tp TopicPartition) error {
 	delete(d.slots, tp)
 	delete(d.points, tp)
 	delete(d.starts, tp)
+	delete(d.cleaned, tp)
 	delete(d.unchecked, tp)
 	d.mu.Unlock()
 	errs = append(errs, d.fs.SyncDir(d.cfg.Path), d.fs.RemoveAll(to), d.saveStarts())
@@ -436,7 +388,26 @@ func (d *Dir) Maintain(now time.Time) error {
 			errs = append(errs, fmt.Errorf("maintain partition %s: %w", p.tp, err))
 		}
 	}
-	return errors.Join(append(errs, d.savePoints(), d.saveStarts())...)
+	errs = append(errs, d.savePoints(), d.saveStarts())
+	return errors.Join(append(errs, d.compact(now.UnixMilli()))...)
+}
+
+// compact rewrites what is due in every partition; a log's first dirty offset is
+// saved when that is done, for less to be read the next time.
+func (d *Dir) compact(now int64) error {
+	var errs []error
+	any := false
+	for _, p := range d.partitions() {
+		did, err := p.compact(now)
+		any = any || did
+		if err != nil {
+			errs = append(errs, fmt.Errorf("compact partition %s: %w", p.tp, err))
+		}
+	}
+	if any {
+		errs = append(errs, d.saveCleaned())
+	}
+	return errors.Join(errs...)
 }
 
 // Close stops in order: it flushes, writes snapshots and checkpoints, marks the

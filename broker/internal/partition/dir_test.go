@@ -196,6 +196,40 @@ func TestDeletedPartitionIsGoneAndItsNameIsFree(t *testing.T) {
 	must(t, d.Close())
 }
 
+func TestPartitionAfterACrashInDeleteIsNew(t *testing.T) {
+	mem := vfs.NewCrashMem(fixedNow)
+	disk := vfs.NewFaulty(mem)
+	d := openDir(t, disk)
+	p, err := d.Open(testTP, TopicID{1}, DefaultConfig())
+	must(t, err)
+	mustSend(t, p, values("a", "b"))
+	_, err = p.DeleteRecords(1)
+	must(t, err)
+	points := 0
+	disk.Observe(func(c vfs.Call) {
+		if c.Op == vfs.OpClose {
+			return
+		}
+		points++
+		d := openDir(t, mem.CrashClone(vfs.ProcessKilled, 0))
+		if len(d.Found()) == 0 {
+			p, err := d.Open(testTP, TopicID{2}, DefaultConfig())
+			must(t, err)
+			if p.LogStartOffset() != 0 || p.HighWatermark() != 0 {
+				t.Errorf("crash before %s %s: the new partition begins at %d", c.Op, c.Name,
+					p.LogStartOffset())
+			}
+		}
+		must(t, d.Close())
+	})
+	must(t, d.Delete(testTP))
+	disk.Observe(nil)
+	if points < 4 {
+		t.Errorf("only %d moments were tried", points)
+	}
+	must(t, d.Close())
+}
+
 // A crash, then a run in which nobody opens a partition, then an orderly stop:
 // the partition still has to be checked.
 func TestPartitionStaysSuspectUntilItIsOpened(t *testing.T) {

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -68,63 +66,4 @@ func (d *Dir) identify() (cluster string, err error) {
 		return "", fmt.Errorf("%w: it belongs to node %s, not %d", ErrDirFormat, id, d.cfg.NodeID)
 	}
 	return cluster, nil
-}
-
-// savePoints writes the offsets up to which each partition was synced.
-func (d *Dir) savePoints() error {
-	return d.saveOffsets(pointsName, true, func(p *Partition) (int64, bool) {
-		return p.log.RecoveryPoint(), true
-	})
-}
-
-// saveStarts writes the log start offsets that no segment's name tells.
-func (d *Dir) saveStarts() error {
-	return d.saveOffsets(startsName, true, func(p *Partition) (int64, bool) {
-		start := p.log.StartOffset()
-		return start, start > 0
-	})
-}
-
-// saveEnds writes the high watermarks, for Apache Kafka: we do not need them.
-func (d *Dir) saveEnds() error {
-	return d.saveOffsets(endsName, false, func(p *Partition) (int64, bool) {
-		return p.log.EndOffset(), true
-	})
-}
-
-// saveOffsets writes a checkpoint of an offset of each partition, with what the
-// last run wrote of those that are not open. What is written already is not
-// written again.
-func (d *Dir) saveOffsets(name string, known bool, of func(*Partition) (int64, bool)) error {
-	d.saveMu.Lock()
-	defer d.saveMu.Unlock()
-	offsets := map[TopicPartition]int64{}
-	if known {
-		d.mu.Lock()
-		maps.Copy(offsets, map[string]map[TopicPartition]int64{
-			pointsName: d.points, startsName: d.starts,
-		}[name])
-		d.mu.Unlock()
-	}
-	for _, p := range d.partitions() {
-		delete(offsets, p.tp)
-		if offset, ok := of(p); ok {
-			offsets[p.tp] = offset
-		}
-	}
-	c := make(log.Checkpoint, 0, len(offsets))
-	for _, tp := range slices.SortedFunc(maps.Keys(offsets), compare) {
-		c = append(c, []string{
-			tp.Topic, strconv.Itoa(int(tp.Partition)), strconv.FormatInt(offsets[tp], 10),
-		})
-	}
-	text := fmt.Sprint(c)
-	if d.saved[name] == text {
-		return nil
-	}
-	if err := c.Write(d.fs, d.file(name), true); err != nil {
-		return fmt.Errorf("write checkpoint: %w", err)
-	}
-	d.saved[name] = text
-	return nil
 }

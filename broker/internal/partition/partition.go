@@ -1,7 +1,6 @@
 package partition
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -169,58 +168,4 @@ func (p *Partition) abandon() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.log.Abandon()
-}
-
-// maintenance is when things were last done, in milliseconds.
-type maintenance struct {
-	retained, expired, synced int64
-}
-
-// How often Maintain looks at what changes slowly; defaults of Kafka's
-// log.retention.check.interval.ms and producer.id.expiration.check.interval.ms.
-const (
-	retentionCheckMillis  = 5 * 60 * 1000
-	expirationCheckMillis = 10 * 60 * 1000
-)
-
-// maintain does what is due by now.
-func (p *Partition) maintain(now, retentionCheck int64) error {
-	if p.closed.Load() {
-		return nil
-	}
-	cfg := p.Config()
-	err := p.log.FlushSealed()
-	if now-p.synced >= cfg.FlushMillis {
-		p.synced = now
-		err = errors.Join(err, p.log.Flush())
-	}
-	if now-p.expired >= expirationCheckMillis {
-		p.expired = now
-		p.mu.Lock()
-		p.log.Producers().Expire(now, cfg.ProducerIDExpirationMillis)
-		p.mu.Unlock()
-	}
-	if now-p.retained >= retentionCheck {
-		p.retained = now
-		err = errors.Join(err, p.retain(now))
-	}
-	if p.closed.Load() {
-		return nil // it went away meanwhile, and so did its files
-	}
-	return err
-}
-
-func (p *Partition) retain(now int64) error {
-	p.mu.Lock()
-	if p.closed.Load() {
-		p.mu.Unlock()
-		return nil
-	}
-	retired, err := p.log.Retain(now)
-	p.mu.Unlock()
-	if retired.Empty() {
-		return err
-	}
-	p.watchers.notify()
-	return errors.Join(err, retired.Remove())
 }

@@ -218,69 +218,82 @@ func malformed(i int32, format string, args ...any) error {
 		"record %d is malformed: "+format, append([]any{i}, args...)...)
 }
 
-// record walks over record i without its length.
+// record walks over record i without its length. A step that fails leaves the
+// place -1, and all steps after it there.
 func (w *walk) record(i int32, b []byte) error {
 	if len(b) == 0 {
 		return malformed(i, "it is empty")
 	}
-	b = b[1:] // attributes, of which none are defined
-	tsDelta, n := wire.Varint(b)
-	if n <= 0 {
-		return malformed(i, "no timestamp")
+	tsDelta, at := varint(b, 1) // after the attributes, of which none are defined
+	offsetDelta, at := varint(b, at)
+	key, at := varint(b, at)
+	at = skip(b, at, key)
+	value, at := varint(b, at)
+	at = skip(b, at, value)
+	headers, at := varint(b, at)
+	if headers != 0 {
+		at = skipHeaders(b, at, headers)
 	}
-	b = b[n:]
-	offsetDelta, n := wire.Varint(b)
-	if n <= 0 {
-		return malformed(i, "no offset")
+	if at != len(b) {
+		return malformed(i, "its fields do not fit its %d bytes", len(b))
 	}
 	if offsetDelta != int64(i) {
 		w.sequential = false
 	}
-	b, hasKey, ok := skipField(b[n:])
-	if ok {
-		b, _, ok = skipField(b) // the value
-	}
-	if ok {
-		b, ok = skipHeaders(b)
-	}
-	if !ok {
-		return malformed(i, "a field does not fit it")
-	}
-	if len(b) > 0 {
-		return malformed(i, "%d bytes are left over", len(b))
-	}
-	w.judge(i, w.baseTimestamp+tsDelta, hasKey)
+	w.judge(i, w.baseTimestamp+tsDelta, key >= 0)
 	return nil
 }
 
-// skipField walks over a length and so many bytes; a negative length is null.
-func skipField(b []byte) (rest []byte, present, ok bool) {
-	size, n := wire.Varint(b)
-	if n <= 0 || size > int64(len(b)-n) {
-		return nil, false, false
+// varint reads the number at a place and returns the place after it. Most
+// numbers take one byte, almost all others two.
+func varint(b []byte, at int) (int64, int) {
+	if uint(at) < uint(len(b)) && b[at] < 0x80 {
+		return int64(b[at]>>1) ^ -int64(b[at]&1), at + 1
 	}
-	if size < 0 {
-		return b[n:], false, true
-	}
-	return b[n+int(size):], true, true
+	return longVarint(b, at)
 }
 
-func skipHeaders(b []byte) (rest []byte, ok bool) {
-	count, n := wire.Varint(b)
-	if n <= 0 || count < 0 || count > int64(len(b)) {
-		return nil, false
+func longVarint(b []byte, at int) (int64, int) {
+	if at < 0 {
+		return 0, -1
 	}
-	b = b[n:]
+	if at+1 < len(b) && b[at+1] < 0x80 {
+		u := uint64(b[at]&0x7f) | uint64(b[at+1])<<7
+		return int64(u>>1) ^ -int64(u&1), at + 2
+	}
+	x, n := wire.Varint(b[at:])
+	if n <= 0 {
+		return 0, -1
+	}
+	return x, at + n
+}
+
+// skip steps over a field of n bytes; a negative n is the length of a null one.
+func skip(b []byte, at int, n int64) int {
+	if n <= 0 {
+		return at
+	}
+	if at < 0 || n > int64(len(b)-at) {
+		return -1
+	}
+	return at + int(n)
+}
+
+// skipHeaders steps over names, which must not be null, and values.
+func skipHeaders(b []byte, at int, count int64) int {
+	if count < 0 || count > int64(len(b)) {
+		return -1
+	}
 	for range count {
-		var named bool
-		if b, named, ok = skipField(b); !ok || !named {
-			return nil, false
+		var n int64
+		if n, at = varint(b, at); n < 0 {
+			return -1
 		}
-		if b, _, ok = skipField(b); !ok {
-			return nil, false
-		}
+		at = skip(b, at, n)
+		n, at = varint(b, at)
+		at = skip(b, at, n)
 	}
-	return b, true
+	return at
 }
 
 // judge applies the topic's rules to one record.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 
+	"github.com/posthaste-go/posthaste/broker/internal/vfs"
 	"github.com/posthaste-go/posthaste/internal/wire"
 )
 
@@ -83,7 +84,7 @@ func (s *Segment) loadTailLocked(from, end int64) error {
 			return fmt.Errorf("%w: batch at offset %d, expected %d", ErrIndex, h.BaseOffset, next)
 		}
 		next = h.LastOffset() + 1
-		if h.MaxTimestamp > s.largest.Timestamp {
+		if largest(h) > s.largest.Timestamp {
 			s.largest = TimestampOffset{h.MaxTimestamp, h.LastOffset()}
 		}
 	}
@@ -194,7 +195,7 @@ func (s *Segment) Scan(offset int64, visit func(*wire.BatchHeader, []byte) error
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("read %s: %w", s.where.path(LogSuffix), err)
+			return fmt.Errorf("read %s: %w", s.name, err)
 		}
 		if h.LastOffset() < offset {
 			continue
@@ -210,4 +211,30 @@ func (s *Segment) startOf(offset int64) (int64, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.offsets.position(offset - s.Base())
+}
+
+// EndOf reads through the log file of a segment and returns the offset after its
+// last record, without a look at indexes.
+func EndOf(w Where) (end int64, err error) {
+	f, err := w.FS.OpenFile(w.path(LogSuffix), vfs.ReadOnly)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	size, err := f.Size()
+	if err != nil {
+		return 0, err
+	}
+	end = w.Base
+	sc := scanner{file: f, end: size, chunk: recoverBytes}
+	for {
+		h, _, err := sc.next()
+		if errors.Is(err, io.EOF) {
+			return end, nil
+		}
+		if err != nil {
+			return 0, fmt.Errorf("read %s: %w", w.path(LogSuffix), err)
+		}
+		end = h.LastOffset() + 1
+	}
 }

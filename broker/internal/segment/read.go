@@ -85,7 +85,7 @@ func (s *Segment) locate(offset, end int64) (wire.BatchHeader, int64, error) {
 			err = errTorn
 		}
 		if err != nil {
-			return h, -1, fmt.Errorf("read %s at %d: %w", s.where.path(LogSuffix), at, err)
+			return h, -1, fmt.Errorf("read %s at %d: %w", s.name, at, err)
 		}
 		if h.LastOffset() >= offset {
 			return h, at, nil

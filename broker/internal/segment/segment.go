@@ -56,19 +56,23 @@ type Where struct {
 	Suffix string // after each file's own suffix, such as ".cleaned"; usually empty
 }
 
+func (w Where) String() string { return path.Join(w.Dir, FileName(w.Base, LogSuffix)) }
+
 func (w Where) path(suffix string) string {
 	return path.Join(w.Dir, FileName(w.Base, suffix)+w.Suffix)
 }
 
 // Segment is one segment. Append, AppendAborted, Seal, Recover, Load, Activate,
-// Rename and Remove belong to one writer; the other methods may be called at
+// Mark, Adopt and Remove belong to one writer; the other methods may be called at
 // any time.
 //
 // Locks: mu guards the indexes; it is a leaf.
 type Segment struct {
-	where Where
-	cfg   Config
-	log   vfs.File
+	where   Where  // its suffix is the log file's, and the writer's own
+	name    string // for errors
+	created string // the suffix that the index files were created with
+	cfg     Config
+	log     vfs.File
 
 	size atomic.Int64 // bytes of whole batches; readers go no further
 	next atomic.Int64 // the offset after the last record
@@ -114,7 +118,7 @@ func Open(w Where, c Config) (*Segment, error) {
 
 func open(w Where, c Config, mode vfs.Mode) (_ *Segment, err error) {
 	s := &Segment{
-		where: w, cfg: c, firstTimestamp: wire.NoTimestamp,
+		where: w, name: w.String(), created: w.Suffix, cfg: c, firstTimestamp: wire.NoTimestamp,
 		offsets: index{width: offsetEntry}, times: index{width: timeEntry},
 		txns:    txnIndex{fs: w.FS, name: w.path(TxnIndexSuffix)},
 		largest: TimestampOffset{wire.NoTimestamp, w.Base},
@@ -182,7 +186,7 @@ func (s *Segment) Append(h *wire.BatchHeader, batch []byte) error {
 	at := s.Size()
 	if s.torn {
 		if err := s.log.Truncate(at); err != nil {
-			return fmt.Errorf("cut an earlier failed write off %s: %w", s.where.path(LogSuffix), err)
+			return fmt.Errorf("cut an earlier failed write off %s: %w", s.name, err)
 		}
 		s.torn = false
 	}
@@ -196,6 +200,15 @@ func (s *Segment) Append(h *wire.BatchHeader, batch []byte) error {
 	return nil
 }
 
+// largest is a batch's largest timestamp, and none for a batch that compaction
+// has left without records: it would lead a search by timestamp to nothing.
+func largest(h *wire.BatchHeader) int64 {
+	if h.Count == 0 {
+		return wire.NoTimestamp
+	}
+	return h.MaxTimestamp
+}
+
 // note brings the indexes up to date for the batch at position at.
 func (s *Segment) note(h *wire.BatchHeader, at int64) {
 	last := h.LastOffset()
@@ -204,7 +217,7 @@ func (s *Segment) note(h *wire.BatchHeader, at int64) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if h.MaxTimestamp > s.largest.Timestamp {
+	if largest(h) > s.largest.Timestamp {
 		s.largest = TimestampOffset{h.MaxTimestamp, last}
 	}
 	if s.sinceIndex > s.cfg.IndexIntervalBytes {
@@ -269,7 +282,7 @@ func (s *Segment) Save() error {
 	}
 	s.indexTimeLocked()
 	if err := errors.Join(s.offsets.save(), s.times.save(), s.txns.save()); err != nil {
-		return fmt.Errorf("%w of %s: %w", ErrSave, s.where.path(LogSuffix), err)
+		return fmt.Errorf("%w of %s: %w", ErrSave, s.name, err)
 	}
 	return nil
 }
@@ -296,15 +309,17 @@ func (s *Segment) Activate() error {
 	return errors.Join(s.offsets.activate(), s.times.activate())
 }
 
-// Sync makes the segment survive a power cut, but for its names in the
-// directory. It may run beside Append; what is appended meanwhile may or may
-// not be included.
+// Sync makes the records survive a power cut, and the indexes too; the names in
+// the directory are the caller's. It may run beside Append; what is appended
+// meanwhile may or may not be included. An error that matches ErrSave means that
+// the records are safe, but not the indexes.
 func (s *Segment) Sync() error {
-	if err := s.Save(); err != nil {
-		return err
-	}
+	saved := s.Save()
 	if err := s.log.Sync(); err != nil {
 		return err
+	}
+	if saved != nil {
+		return saved
 	}
 	s.mu.RLock()
 	aborted := len(s.txns.txns) > 0
@@ -326,6 +341,46 @@ func (s *Segment) Close() error {
 	return errors.Join(err, s.Save(), s.closeFiles())
 }
 
+// Adopt gives a segment that was created with a suffix its own names, the log
+// last: until then a crash leaves one that Open of a log can tell.
+func (s *Segment) Adopt() error {
+	for _, suffix := range []string{IndexSuffix, TimeIndexSuffix, TxnIndexSuffix} {
+		if err := s.rename(suffix, s.created, ""); err != nil {
+			return err
+		}
+	}
+	if err := s.rename(LogSuffix, s.where.Suffix, ""); err != nil {
+		return err
+	}
+	s.where.Suffix = ""
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.txns.name = s.where.path(TxnIndexSuffix)
+	return nil
+}
+
+// Mark gives the log file of a segment that was created with a suffix another
+// suffix.
+func (s *Segment) Mark(suffix string) error {
+	if err := s.rename(LogSuffix, s.where.Suffix, suffix); err != nil {
+		return err
+	}
+	s.where.Suffix = suffix
+	return nil
+}
+
+func (s *Segment) rename(suffix, from, to string) error {
+	w := s.where
+	w.Suffix = from
+	name := w.path(suffix)
+	w.Suffix = to
+	err := w.FS.Rename(name, w.path(suffix))
+	if suffix == TxnIndexSuffix && errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 func (s *Segment) closeFiles() error {
 	var errs []error
 	for _, f := range []vfs.File{s.log, s.offsets.file, s.times.file} {
@@ -341,7 +396,11 @@ func (s *Segment) closeFiles() error {
 func (s *Segment) Remove() error {
 	err := s.closeFiles()
 	for _, suffix := range Suffixes {
-		rmErr := s.where.FS.Remove(s.where.path(suffix))
+		w := s.where
+		if suffix != LogSuffix && w.Suffix != "" {
+			w.Suffix = s.created
+		}
+		rmErr := w.FS.Remove(w.path(suffix))
 		if rmErr != nil && !errors.Is(rmErr, fs.ErrNotExist) {
 			err = errors.Join(err, rmErr)
 		}

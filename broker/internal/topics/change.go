@@ -116,8 +116,7 @@ func (r *Registry) Delete(name string) error {
 	}
 	t.shared.gone.Store(true)
 	for _, s := range t.partitions {
-		s.mu.Lock() // waits for an opening that did not see gone yet
-		s.mu.Unlock()
+		s.settle()
 	}
 	if err := r.finishDeleteLocked(name); err != nil {
 		// The topic is gone for clients; the files go at the next start, or when

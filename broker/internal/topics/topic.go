@@ -49,6 +49,13 @@ type slot struct {
 	mu sync.Mutex
 }
 
+// settle returns when no opening is under way that has not seen that the topic
+// is gone.
+func (s *slot) settle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+}
+
 // Snapshot is all topics at one moment. It does not change.
 type Snapshot struct {
 	byName map[string]*Topic

@@ -123,3 +123,6 @@ func (a *Accumulator) Take(id batch.PartitionID, open bool) *batch.Batch {
 func (a *Accumulator) Sent(id batch.PartitionID, n int) {
 	(*a.partitions.Load())[id].queued.Add(int32(-n))
 }
+
+// Starving reports whether a caller waits for buffer.memory.
+func (a *Accumulator) Starving() bool { return a.pool.Waiting() }

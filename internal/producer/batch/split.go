@@ -39,7 +39,11 @@ func (b *Batch) Split() ([]*Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	half := b.raw / 2
+	half := 0
+	for i := range records {
+		half += recordSize(&records[i])
+	}
+	half = (half + 1) / 2 // in the measure that the parts are made by
 	var parts []*Batch
 	entries := b.Entries
 	for first := 0; first < len(records); {
@@ -102,6 +106,8 @@ func (b *Batch) adopt(whole *Batch, first int32) {
 	b.Created, b.FirstSent = whole.Created, whole.FirstSent
 	b.Attempts = max(whole.Attempts-1, 0) // a split costs no retry
 	b.Order = whole.Order
+	b.MaybeWritten = whole.MaybeWritten
+	b.Doubtful = whole.MaybeWritten
 	b.LeaderEpoch = whole.LeaderEpoch
 	b.transactional = whole.transactional
 	if whole.Sequenced() {

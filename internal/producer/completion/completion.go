@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/posthaste-go/posthaste/internal/mutation"
 	"github.com/posthaste-go/posthaste/internal/producer/batch"
 )
 
@@ -136,6 +137,9 @@ func (q *Queue) do(i *item) {
 		q.release(i.batch)
 	default:
 		q.handle(i.batch)
+		if mutation.On(mutation.CallbackTwice) {
+			q.handle(i.batch)
+		}
 		q.mu.Lock()
 		q.queued -= len(i.batch.Entries)
 		q.mu.Unlock()

@@ -63,8 +63,15 @@ type Conn struct {
 	queue    chan message // to the writer
 	pending  chan message // written, not answered; from writer to reader
 	versions versions
+	session  time.Duration // how long the broker takes our credentials; 0 for ever
 	ended    chan struct{} // closed when the reader has ended
 	written  atomic.Int64  // bytes
+
+	// The writer's tools: the writer's while queued is not 0, otherwise those of
+	// the goroutine that calls Produce. Set before ConnUp.
+	writer *writer
+	direct *direct      // nil if the connection is not a plain socket
+	queued atomic.Int32 // messages that the writer has not written yet
 }
 
 // message is one request on its way.
@@ -73,6 +80,8 @@ type message struct {
 	control     control
 	version     int16
 	correlation int32
+	rest        []byte // what is left of a request that was written in part
+	unanswered  bool   // acks=0: it is done when it is written
 }
 
 // ErrHungUp is the reason of a connection that Core gave up.
@@ -91,8 +100,21 @@ func Start(s *Settings, id sender.ConnID, to Target) *Conn {
 	return c
 }
 
-// Produce sends a produce request.
-func (c *Conn) Produce(r *sender.Request) { c.queue <- message{produce: r} }
+// Produce sends a produce request: at once, on this goroutine, if it is small and
+// the writer has nothing to do and the socket takes it without waiting; that
+// saves waking the writer, which costs more than the write.
+func (c *Conn) Produce(r *sender.Request) {
+	if c.direct != nil && c.queued.Load() == 0 && small(r) {
+		c.writer.sendNow(message{produce: r})
+		return
+	}
+	c.enqueue(message{produce: r})
+}
+
+func (c *Conn) enqueue(m message) {
+	c.queued.Add(1)
+	c.queue <- m
+}
 
 // Close ends the connection; ConnDown follows.
 func (c *Conn) Close() { c.cancel(ErrHungUp) }
@@ -113,13 +135,15 @@ func (c *Conn) run(ctx context.Context) {
 		return
 	}
 	stop := context.AfterFunc(ctx, func() { nc.Close() })
+	c.direct = newDirect(nc)
+	c.writer = &writer{conn: c, nc: nc, vectored: c.direct != nil, correlation: handshakes}
 	c.settings.Events(&sender.ConnUp{
-		Conn: c.id, Idempotent: c.versions.has(protocol.InitProducerID),
+		Conn: c.id, Idempotent: c.versions.has(protocol.InitProducerID), Session: c.session,
 		FeaturesEpoch:      c.versions.featuresEpoch,
 		TransactionVersion: c.versions.transactionVersion,
 	})
 	go c.read(nc)
-	c.write(ctx, nc)
+	c.write(ctx)
 	nc.Close()
 	<-c.ended
 	stop()

@@ -37,7 +37,7 @@ func (c *Conn) Metadata(topics []string) {
 		t.Topic = kmsg.StringPtr(name)
 		req.Topics = append(req.Topics, t)
 	}
-	c.queue <- message{control: control{request: req}}
+	c.enqueue(message{control: control{request: req}})
 }
 
 // ProducerID asks for a producer id without a transactional id.
@@ -45,7 +45,7 @@ func (c *Conn) ProducerID() {
 	req := kmsg.NewPtrInitProducerIDRequest()
 	req.TransactionTimeoutMillis = math.MaxInt32
 	req.ProducerID, req.ProducerEpoch = -1, -1
-	c.queue <- message{control: control{request: req}}
+	c.enqueue(message{control: control{request: req}})
 }
 
 func (w *writer) sendControl(m message) error {

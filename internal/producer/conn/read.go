@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/posthaste-go/posthaste/internal/errcode"
+	"github.com/posthaste-go/posthaste/internal/mutation"
 	"github.com/posthaste-go/posthaste/internal/producer/metadata"
 	"github.com/posthaste-go/posthaste/internal/producer/sender"
 	"github.com/posthaste-go/posthaste/internal/protocol"
@@ -35,6 +36,9 @@ func (c *Conn) read(nc net.Conn) {
 		}
 		select {
 		case m := <-c.pending:
+			if mutation.On(mutation.WrongRequest) {
+				c.mixUp(&m)
+			}
 			if err := c.answer(m, frame); err != nil {
 				c.fail(err)
 				return
@@ -43,6 +47,17 @@ func (c *Conn) read(nc net.Conn) {
 			c.fail(errors.New("an answer came to no request"))
 			return
 		}
+	}
+}
+
+// mixUp is mutation.WrongRequest: m gets the request of the message behind it.
+func (c *Conn) mixUp(m *message) {
+	for i := range len(c.pending) { // once around
+		behind := <-c.pending
+		if i == 0 && m.produce != nil && behind.produce != nil {
+			m.produce, behind.produce = behind.produce, m.produce
+		}
+		c.pending <- behind
 	}
 }
 

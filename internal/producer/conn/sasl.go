@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -64,6 +65,7 @@ func (c *Conn) authenticate(ctx context.Context, nc net.Conn) error {
 		if out, done, err = m.Next(resp.SASLAuthBytes); err != nil {
 			return &AuthenticationError{c.addr, m.Name(), err.Error()}
 		}
+		c.session = time.Duration(resp.SessionLifetimeMillis) * time.Millisecond
 		if done {
 			return nil
 		}

@@ -14,7 +14,7 @@ import (
 
 // Transaction asks a coordinator for something; a TxnAnswer follows.
 func (c *Conn) Transaction(r *sender.TxnRequest) {
-	c.queue <- message{control: control{request: c.txnRequest(r), ask: r}}
+	c.enqueue(message{control: control{request: c.txnRequest(r), ask: r}})
 }
 
 // kinds of coordinators, as FindCoordinator numbers them.

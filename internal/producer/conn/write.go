@@ -34,49 +34,105 @@ type cut struct {
 	piece []byte
 }
 
+// directBelow is the size up to which a request may be written by the goroutine
+// that decides: more would keep it from deciding.
+const directBelow = 64 << 10
+
+// small reports whether r is small enough for that.
+func small(r *sender.Request) bool {
+	size := 0
+	for i := range r.Entries {
+		if size += r.Entries[i].Batch.Size(); size > directBelow {
+			return false
+		}
+	}
+	return true
+}
+
 // write sends what is queued until the connection ends.
-func (c *Conn) write(ctx context.Context, nc net.Conn) {
-	_, tcp := nc.(*net.TCPConn)
-	w := &writer{conn: c, nc: nc, vectored: tcp, correlation: handshakes}
+func (c *Conn) write(ctx context.Context) {
 	for {
 		select {
 		case m := <-c.queue:
-			if err := w.send(m); err != nil {
+			if err := c.writer.send(m); err != nil {
 				c.fail(err)
 				return
 			}
+			c.queued.Add(-1)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
+// send writes m, waiting for the socket if need be.
 func (w *writer) send(m message) error {
+	if m.rest != nil {
+		if err := w.writeAll(m.rest); err != nil {
+			return err
+		}
+		w.sent(m)
+		return nil
+	}
+	if m.produce == nil {
+		w.correlation++
+		m.correlation = w.correlation
+		w.head = w.head[:0]
+		return w.sendControl(m)
+	}
+	total := w.encode(&m)
+	if err := w.flush(total); err != nil {
+		return err
+	}
+	w.sent(m)
+	return nil
+}
+
+// sendNow writes m as far as the socket takes it and leaves the rest to the
+// writer.
+func (w *writer) sendNow(m message) {
+	total := w.encode(&m)
+	w.gather()
+	n, err := w.conn.direct.try(w.gathered)
+	w.conn.written.Add(int64(n))
+	switch {
+	case err != nil:
+		w.conn.fail(err)
+	case n < total:
+		m.rest = append([]byte(nil), w.gathered[n:]...)
+		w.conn.enqueue(m)
+	default:
+		w.sent(m)
+	}
+}
+
+// sent is what follows when all of a produce request is written.
+func (w *writer) sent(m message) {
+	if m.unanswered { // otherwise the answer may have come, and the request be another's
+		w.conn.settings.Events(&sender.Answered{Request: m.produce})
+	}
+}
+
+// encode makes head and cuts of a produce request, and queues it for the
+// reader: before its bytes, lest the answer be faster. It returns the number of
+// bytes to write.
+func (w *writer) encode(m *message) (total int) {
 	w.correlation++
 	m.correlation = w.correlation
 	w.head, w.cuts = w.head[:0], w.cuts[:0]
-	if m.produce == nil {
-		return w.sendControl(m)
-	}
 	r := m.produce
 	m.version = w.conn.versions.produce(r)
 	w.head = w.appendProduce(w.head, r, m.version, m.correlation)
-	size := len(w.head) - 4
+	total = len(w.head)
 	for _, c := range w.cuts {
-		size += len(c.piece)
+		total += len(c.piece)
 	}
-	binary.BigEndian.PutUint32(w.head, uint32(size))
-	if r.Acks != 0 {
-		w.conn.pending <- m // before the bytes, lest the answer be faster
-	}
+	binary.BigEndian.PutUint32(w.head, uint32(total-4))
 	r.Written = true
-	if err := w.flush(size + 4); err != nil {
-		return err
+	if m.unanswered = r.Acks == 0; !m.unanswered {
+		w.conn.pending <- *m
 	}
-	if r.Acks == 0 {
-		w.conn.settings.Events(&sender.Answered{Request: r})
-	}
-	return nil
+	return total
 }
 
 // appendProduce appends the request but for the batches, which it notes as
@@ -177,25 +233,45 @@ func appendNullable(dst []byte, s string, flexible bool) []byte {
 	return protocol.AppendString(dst, s)
 }
 
+// gather copies head and cuts into one piece.
+func (w *writer) gather() {
+	w.gathered = w.gathered[:0]
+	from := 0
+	for _, c := range w.cuts {
+		w.gathered = append(w.gathered, w.head[from:c.at]...)
+		w.gathered = append(w.gathered, c.piece...)
+		from = c.at
+	}
+	w.gathered = append(w.gathered, w.head[from:]...)
+}
+
 // flush writes head and cuts, total bytes, in as few calls as pay.
 func (w *writer) flush(total int) error {
-	if total <= gatherBelow || !w.vectored {
-		w.gathered = w.gathered[:0]
-		from := 0
-		for _, c := range w.cuts {
-			w.gathered = append(w.gathered, w.head[from:c.at]...)
-			from = c.at
-			if len(w.gathered)+len(c.piece) > 4*gatherBelow { // TLS: keep records full
-				if err := w.writeAll(w.gathered); err != nil {
-					return err
-				}
-				w.gathered = w.gathered[:0]
-			}
-			w.gathered = append(w.gathered, c.piece...)
-		}
-		w.gathered = append(w.gathered, w.head[from:]...)
+	switch {
+	case total <= gatherBelow:
+		w.gather()
 		return w.writeAll(w.gathered)
+	case w.vectored:
+		return w.flushVector()
 	}
+	w.gathered = w.gathered[:0]
+	from := 0
+	for _, c := range w.cuts { // TLS has no vectors: keep its records full
+		w.gathered = append(w.gathered, w.head[from:c.at]...)
+		from = c.at
+		if len(w.gathered)+len(c.piece) > 4*gatherBelow {
+			if err := w.writeAll(w.gathered); err != nil {
+				return err
+			}
+			w.gathered = w.gathered[:0]
+		}
+		w.gathered = append(w.gathered, c.piece...)
+	}
+	w.gathered = append(w.gathered, w.head[from:]...)
+	return w.writeAll(w.gathered)
+}
+
+func (w *writer) flushVector() error {
 	w.pieces = w.pieces[:0]
 	from := 0
 	for _, c := range w.cuts {

@@ -188,13 +188,13 @@ func (l *Loop) run() {
 		}
 		now := clock.Now()
 		out = l.core.Step(now, events, out[:0])
+		l.publishStats() // first: who hears of an outcome finds it counted
 		l.perform(out, stopping)
 		clear(out)
 		if stopping && len(l.conns) == 0 {
 			l.workers.wait()
 			return
 		}
-		l.publishStats()
 		if len(l.extra) > 0 {
 			continue
 		}

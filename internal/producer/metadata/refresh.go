@@ -52,10 +52,13 @@ func (r *Refresh) Want(topic string, now time.Time) {
 	u.last = now
 }
 
-// Again asks for topic once more although it is known: it was not there.
+// Again asks for topic once more although it is known: it was not there. A topic
+// about which no answer has come is being asked for anyway.
 func (r *Refresh) Again(topic string, now time.Time) {
 	r.Want(topic, now)
-	r.full = true
+	if !r.topics[topic].new {
+		r.full = true
+	}
 }
 
 // Stale says that what we know turned out wrong.

@@ -12,6 +12,7 @@ package metadata
 import (
 	"maps"
 	"net"
+	"slices"
 	"strconv"
 
 	"github.com/posthaste-go/posthaste/internal/errcode"
@@ -22,6 +23,9 @@ const NoLeader = int32(-1)
 
 // TopicID is a topic's unique id (KIP-516); zero if the brokers have none.
 type TopicID [16]byte
+
+// None reports whether there is no id.
+func (id TopicID) None() bool { return id == TopicID{} }
 
 // Broker is one broker's address.
 type Broker struct {
@@ -82,7 +86,7 @@ func (s *Snapshot) Merge(a *Answer, keep func(topic string) bool) *Snapshot {
 	}
 	for name, t := range s.Topics {
 		if keep(name) {
-			next.Topics[name] = t
+			next.Topics[name] = t.among(next.Brokers)
 		}
 	}
 	for i := range a.Topics {
@@ -109,6 +113,25 @@ func leaderless(partitions []Partition) []Partition {
 		out[i] = Partition{Leader: NoLeader, Epoch: p.Epoch, Err: p.Err}
 	}
 	return out
+}
+
+// among is t without the leaders that are not among brokers; t itself if all are.
+func (t *Topic) among(brokers map[int32]Broker) *Topic {
+	gone := func(p Partition) bool {
+		_, known := brokers[p.Leader]
+		return p.Leader != NoLeader && !known
+	}
+	if !slices.ContainsFunc(t.Partitions, gone) {
+		return t
+	}
+	out := *t
+	out.Partitions = slices.Clone(t.Partitions)
+	for i := range out.Partitions {
+		if gone(out.Partitions[i]) {
+			out.Partitions[i].Leader = NoLeader
+		}
+	}
+	return &out
 }
 
 func mergeTopic(old, t *Topic, brokers map[int32]Broker) *Topic {
@@ -153,6 +176,16 @@ func (s *Snapshot) WithLeader(
 	next.Topics = maps.Clone(s.Topics)
 	next.Topics[topic] = &changed
 	return &next
+}
+
+// WithoutBrokers is the snapshot after all brokers were given up: topics are as
+// they were, but nobody leads them.
+func (s *Snapshot) WithoutBrokers() *Snapshot {
+	next := &Snapshot{Topics: make(map[string]*Topic, len(s.Topics)), Version: s.Version + 1}
+	for name, t := range s.Topics {
+		next.Topics[name] = t.among(nil)
+	}
+	return next
 }
 
 // Leader is the leader of a partition and its epoch.

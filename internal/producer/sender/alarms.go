@@ -2,6 +2,7 @@ package sender
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 )
 
@@ -16,8 +17,8 @@ const (
 	wake                           // n may take requests again
 	available                      // n may have been stuck for too long
 	suspect                        // n may owe an answer for too long
-	lingered                       // p's open batch has waited linger.ms
 	idle                           // n may have been idle for too long
+	session                        // n's session is about to end
 	refresh                        // metadata may be asked for
 	identity                       // the producer id may be asked for
 	transactional                  // a coordinator may be asked again
@@ -79,11 +80,14 @@ type lingerer struct {
 	at time.Time
 }
 
-func (l *lingering) last() time.Time {
-	if len(l.queue) == 0 {
-		return time.Time{}
+// add queues x, almost always at the end: a batch that was opened before we
+// looked goes further to the front.
+func (l *lingering) add(x lingerer) {
+	i := len(l.queue)
+	for i > 0 && x.at.Before(l.queue[i-1].at) {
+		i--
 	}
-	return l.queue[len(l.queue)-1].at
+	l.queue = slices.Insert(l.queue, i, x)
 }
 
 func (l *lingering) next() time.Time {

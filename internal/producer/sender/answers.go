@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/posthaste-go/posthaste/internal/errcode"
+	"github.com/posthaste-go/posthaste/internal/mutation"
 	"github.com/posthaste-go/posthaste/internal/producer/batch"
 	"github.com/posthaste-go/posthaste/internal/producer/metadata"
 )
@@ -17,6 +18,7 @@ func (c *Core) answered(r *Request) {
 	n := r.node
 	n.removeInFlight(r)
 	n.failures = 0
+	c.retire(n)
 	if r.Throttle > 0 {
 		c.throttle(n, r.Throttle)
 	}
@@ -79,7 +81,7 @@ func (c *Core) settleEntry(e *Entry) {
 
 // takeBack releases the buffer of a batch whose outcome is out already.
 func (c *Core) takeBack(b *batch.Batch) {
-	if b.State() == batch.Done {
+	if b.State() == batch.Done && !mutation.On(mutation.LeakedBuffer) {
 		c.do(Effect{Do: Release, Batch: b})
 	}
 }
@@ -189,6 +191,9 @@ func (c *Core) giveUp(p *partition, b *batch.Batch, f batch.Failure) {
 	}
 	f.Attempts = b.Attempts
 	f.MaybeWritten = f.MaybeWritten || b.MaybeWritten || b.Lent && b.State() == batch.InFlight
+	if mutation.On(mutation.TimeoutNotWritten) && errors.Is(f.Err, ErrDeliveryTimeout) {
+		f.MaybeWritten = false
+	}
 	f.Timeline = batch.Timeline{
 		Created: b.Created, Ended: c.now, FirstSent: b.FirstSent, Leader: p.leader,
 		LastError: b.LastFailure.Code, LastCause: b.LastFailure.Err,

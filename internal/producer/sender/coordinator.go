@@ -144,7 +144,8 @@ func (c *Core) ask(ask Ask) {
 		if ask == TxnOffsetCommit {
 			r.Group = t.offsets[0].group
 		}
-	} else if n = c.coordinatorNode(to); n.state != connected || c.now.Before(n.throttled) {
+	} else if n = c.coordinatorNode(to); n.state != connected || n.retiring ||
+		c.now.Before(n.throttled) {
 		c.connect(n)
 		return
 	}

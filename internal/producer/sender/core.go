@@ -57,6 +57,8 @@ type Source interface {
 	Look(batch.PartitionID) batch.Work
 	// Take hands over the first batch, the open one only if open is set.
 	Take(id batch.PartitionID, open bool) *batch.Batch
+	// Starving reports whether a caller waits for memory: then nothing lingers.
+	Starving() bool
 }
 
 // Directory tells where a partition's records belong.
@@ -106,8 +108,7 @@ type Core struct {
 	metaConn ConnID    // that was asked
 
 	flushes  []*flush
-	active   int // partitions with unresolved batches
-	starved  bool
+	active   int            // partitions with unresolved batches
 	fatal    *batch.Failure // nothing can be sent any more
 	requests []*Request     // free ones
 	counters Counters
@@ -162,6 +163,9 @@ func (c *Core) Step(now time.Time, events []Event, out []Effect) []Effect {
 	}
 	c.ring()
 	c.ringLinger()
+	if c.identityWait {
+		c.askProducerID()
+	}
 	c.advance()
 	c.askMetadata()
 	c.dispatchAll()

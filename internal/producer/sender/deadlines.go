@@ -22,9 +22,6 @@ func (c *Core) ring() {
 		switch a.kind {
 		case retry:
 			c.evaluate(a.p)
-		case lingered:
-			a.p.lingers = false
-			c.evaluate(a.p)
 		case expiry:
 			c.expireOld(a.p)
 		case request:
@@ -40,6 +37,11 @@ func (c *Core) ring() {
 			c.noteAvailability(a.n)
 		case idle:
 			c.checkIdle(a.n)
+		case session:
+			if a.n.sessionConn == a.n.conn {
+				a.n.retiring = true
+				c.retire(a.n)
+			}
 		case suspect:
 			c.checkAnswers(a.n)
 		case refresh:
@@ -64,12 +66,7 @@ func (c *Core) linger(p *partition, since time.Time) {
 		return
 	}
 	p.lingers = true
-	at := since.Add(c.settings.Linger)
-	if at.Before(c.lingering.last()) { // it was opened before we looked
-		c.alarms.set(alarm{at: at, kind: lingered, p: p})
-		return
-	}
-	c.lingering.queue = append(c.lingering.queue, lingerer{p, at})
+	c.lingering.add(lingerer{p, since.Add(c.settings.Linger)})
 }
 
 // ringLinger evaluates the partitions that have lingered.
@@ -89,14 +86,11 @@ func (c *Core) ringLinger() {
 	}
 }
 
-// starve sends all open batches now: somebody waits for the memory.
+// starve looks at all that lingers: somebody waits for its memory.
 func (c *Core) starve() {
-	c.starved = true
 	for _, l := range c.lingering.queue {
 		c.evaluate(l.p)
 	}
-	c.dispatchAll()
-	c.starved = false
 }
 
 // expire fails a batch whose time is over. If it is out its answer is still
@@ -117,13 +111,7 @@ func (c *Core) expireOld(p *partition) {
 		}
 		c.expire(p, b)
 	}
-	oldest := time.Time{}
-	for _, b := range p.batches {
-		if !b.Settled {
-			oldest = b.Created
-			break
-		}
-	}
+	oldest := p.oldest()
 	for oldest.IsZero() {
 		w := c.source.Look(p.id)
 		if w.Empty() || w.Sealing && c.now.Sub(w.Oldest) >= c.settings.DeliveryTimeout {
@@ -134,6 +122,9 @@ func (c *Core) expireOld(p *partition) {
 			break
 		}
 		b := c.source.Take(p.id, true)
+		if b == nil {
+			continue // its caller has just closed it, and compresses it
+		}
 		c.take(p, b)
 		b.Uncompressed()
 		c.expire(p, b)
@@ -180,13 +171,24 @@ func (c *Core) checkRequests(n *node) {
 
 // idleAlarm watches for connections.max.idle.ms.
 func (c *Core) idleAlarm(n *node) {
-	if c.settings.MaxIdle > 0 {
+	if c.settings.MaxIdle > 0 && !n.idling {
+		n.idling = true
 		c.alarms.set(alarm{at: n.lastUsed.Add(c.settings.MaxIdle), kind: idle, n: n})
+	}
+}
+
+// retire ends a connection whose session is about to end, once nothing is under
+// way on it; the next request makes a new one, with new credentials. Until then
+// it gets nothing new. Source: KIP-368, which authenticates again in place.
+func (c *Core) retire(n *node) {
+	if n.retiring && n.state == connected && n.load() == 0 {
+		c.hangUp(n, errIdle)
 	}
 }
 
 // checkIdle closes a connection that nobody uses.
 func (c *Core) checkIdle(n *node) {
+	n.idling = false
 	if n.state != connected {
 		return
 	}

@@ -33,6 +33,9 @@ type ConnUp struct {
 	Conn ConnID
 	// Idempotent is false if the broker is too old for producer ids.
 	Idempotent bool
+	// Session is how long the broker takes requests before it wants new
+	// credentials (KIP-368); 0 for ever.
+	Session time.Duration
 	// The cluster's finalized transaction.version (KIP-890), 0 for none, and
 	// the epoch of that knowledge.
 	TransactionVersion int16
@@ -154,7 +157,7 @@ type Effect struct {
 	Ask      *TxnRequest
 	State    txn.State
 	Err      error
-	Fatal    bool
+	Fatal    bool          // for Gone: no broker takes our credentials
 	Timeout  time.Duration // for Dial
 	Cluster  string        // for Dial: the cluster that Node must be of; empty to not ask
 }

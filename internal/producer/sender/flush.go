@@ -1,6 +1,9 @@
 package sender
 
-import "github.com/posthaste-go/posthaste/internal/producer/batch"
+import (
+	"github.com/posthaste-go/posthaste/internal/mutation"
+	"github.com/posthaste-go/posthaste/internal/producer/batch"
+)
 
 // flush is one Flush under way: every partition in it still has a batch from
 // before the flush began.
@@ -21,13 +24,17 @@ func (c *Core) flushAll(done *batch.Flush) {
 			f.targets[p] = w.Opened
 			p.flushTo = w.Opened
 		}
-		c.evaluate(p)
 	}
 	if len(f.targets) == 0 {
 		c.do(Effect{Do: FlushDone, Flush: done})
 		return
 	}
-	c.flushes = append(c.flushes, f)
+	c.flushes = append(c.flushes, f) // before batches can be resolved
+	for _, p := range c.partitions {
+		if p != nil {
+			c.evaluate(p)
+		}
+	}
 }
 
 // checkFlushes ends flushes that waited for p.
@@ -37,7 +44,11 @@ func (c *Core) checkFlushes(p *partition) {
 	}
 	kept := c.flushes[:0]
 	for _, f := range c.flushes {
-		if target, waits := f.targets[p]; waits && p.resolved >= target {
+		target, waits := f.targets[p]
+		if mutation.On(mutation.DroppedAtClose) {
+			target--
+		}
+		if waits && p.resolved >= target {
 			delete(f.targets, p)
 		}
 		if len(f.targets) == 0 {

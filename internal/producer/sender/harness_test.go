@@ -26,6 +26,7 @@ type harness struct {
 	pending    []Event // to be applied in the next step
 
 	cluster  metadata.Answer // what a metadata request is answered with
+	hook     func(*Effect)   // sees every effect after it was performed
 	manual   map[string]bool // dial, metadata, pid, compress: answered by the script only
 	nodes    map[ConnID]string
 	requests map[int]*Request // without an answer, by number
@@ -127,6 +128,9 @@ func (h *harness) pass(d time.Duration) {
 }
 
 func (h *harness) perform(e *Effect) {
+	if h.hook != nil {
+		defer h.hook(e)
+	}
 	switch e.Do {
 	case Dial:
 		h.nodes[e.Conn] = nodeName(e.Addr)
@@ -136,7 +140,9 @@ func (h *harness) perform(e *Effect) {
 		}
 	case HangUp:
 		h.log("hang up %s", h.nodes[e.Conn])
-		h.pending = append(h.pending, h.down(e.Conn, fmt.Errorf("hung up")))
+		if !h.manual["hangup"] {
+			h.pending = append(h.pending, h.down(e.Conn, fmt.Errorf("hung up")))
+		}
 	case Produce:
 		h.produce(e)
 	case AskMetadata:
@@ -169,7 +175,8 @@ func (h *harness) perform(e *Effect) {
 			map[Action]string{BlockNode: "block", UnblockNode: "unblock"}[e.Do], e.Node)
 	case Gone:
 		if e.Err != nil {
-			h.log("connection to %s is gone: %v", h.nodes[e.Conn], e.Err)
+			h.log("connection to %s is gone: %v%s", h.nodes[e.Conn], e.Err,
+				map[bool]string{true: ", and there is no other"}[e.Fatal])
 		}
 		delete(h.nodes, e.Conn)
 	case PublishMetadata:

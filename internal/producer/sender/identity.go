@@ -36,6 +36,9 @@ func (c *Core) resequence(p *partition, b *batch.Batch, e *Entry) bool {
 	default:
 		return false
 	}
+	if b.Doubtful { // a second copy may be the price of new numbers
+		return false
+	}
 	// The broker does not have it, and will not take it under this number.
 	b.Forget()
 	c.putBack(p, b)
@@ -59,7 +62,7 @@ func (c *Core) settle(p *partition) bool {
 	if p.numbered() || c.txn != nil { // the transaction's end raises the epoch
 		return false
 	}
-	if c.identity.State() == producerid.Assigned && p.sequences.ID == c.identity.Current() {
+	if c.fatal == nil && c.identity.State() == producerid.Assigned && p.sequences.ID == c.identity.Current() {
 		c.identity.Raise()
 		c.counters.EpochRaises++
 	}

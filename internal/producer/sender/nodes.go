@@ -35,18 +35,23 @@ type node struct {
 	controlAt  time.Time  // when the last of those was sent
 	ready      []*partition
 	readySince time.Time // since when something waits for it
+	sentAt     time.Time // when it was last given a produce request
 	dialedAt   time.Time
-	patient    ConnID    // dial for which an alarm is set
-	failures   int       // connections in a row that failed or broke
-	retryAt    time.Time // backoff: no connection before
-	throttled  time.Time // quota: no request before
-	lastUsed   time.Time
-	hasAlarm   bool // a request alarm is set
-	waking     bool // a reconnect alarm is set
-	watched    bool // an availability alarm is set
-	suspecting bool // an alarm for late answers is set
-	blocked    bool // partitioner.availability.timeout.ms has passed
-	cause      error
+	patient    ConnID // dial for which an alarm is set
+
+	sessionConn ConnID    // connection whose session has an alarm
+	retiring    bool      // gets nothing new: its session is about to end
+	failures    int       // connections in a row that failed or broke
+	retryAt     time.Time // backoff: no connection before
+	throttled   time.Time // quota: no request before
+	lastUsed    time.Time
+	hasAlarm    bool // a request alarm is set
+	waking      bool // a reconnect alarm is set
+	watched     bool // an availability alarm is set
+	idling      bool // an alarm for connections.max.idle.ms is set
+	suspecting  bool // an alarm for late answers is set
+	blocked     bool // partitioner.availability.timeout.ms has passed
+	cause       error
 }
 
 func (n *node) removeInFlight(r *Request) {
@@ -60,7 +65,7 @@ func (n *node) removeInFlight(r *Request) {
 
 // hasRoom reports whether n can take a produce request now.
 func (c *Core) hasRoom(n *node) bool {
-	return n.state == connected && len(n.inFlight) < c.settings.MaxInFlight &&
+	return n.state == connected && !n.retiring && len(n.inFlight) < c.settings.MaxInFlight &&
 		!c.now.Before(n.throttled)
 }
 
@@ -104,7 +109,11 @@ func (c *Core) connUp(ev *ConnUp) {
 	if n == nil || n.state != dialing {
 		return
 	}
-	n.state, n.lastUsed = connected, c.now
+	n.state, n.lastUsed, n.retiring = connected, c.now, false
+	if ev.Session > 0 {
+		n.sessionConn = n.conn
+		c.alarms.set(alarm{at: c.now.Add(ev.Session * 85 / 100), kind: session, n: n})
+	}
 	c.features(ev)
 	c.metaFail = time.Time{}
 	if c.settings.Idempotent && !ev.Idempotent {
@@ -112,9 +121,6 @@ func (c *Core) connUp(ev *ConnUp) {
 			" is older than Kafka 0.11 and knows no idempotence: set enable.idempotence=false")})
 	}
 	c.idleAlarm(n)
-	if c.identityWait {
-		c.askProducerID()
-	}
 }
 
 func (c *Core) connDown(ev *ConnDown) {
@@ -140,8 +146,9 @@ func (c *Core) connDown(ev *ConnDown) {
 	if wasIdle {
 		err = nil
 	}
-	c.do(Effect{Do: Gone, Conn: ev.Conn, Node: n.id, Addr: n.addr, Err: err, Fatal: ev.Fatal})
-	if ev.Fatal && !c.anyConnected() {
+	hopeless := ev.Fatal && !c.anyConnected()
+	c.do(Effect{Do: Gone, Conn: ev.Conn, Node: n.id, Addr: n.addr, Err: err, Fatal: hopeless})
+	if hopeless {
 		defer c.failWaiting(batch.Failure{Err: err})
 		defer c.refuseInit(err)
 	}
@@ -225,17 +232,27 @@ func (c *Core) noteAvailability(n *node) {
 	if limit <= 0 {
 		return
 	}
-	stuck := len(n.ready) > 0 && c.now.Sub(n.readySince) > limit
+	since := n.readySince
+	if n.sentAt.After(since) { // it is busy, but it takes
+		since = n.sentAt
+	}
+	stuck := len(n.ready) > 0 && c.now.Sub(since) > limit
 	switch {
 	case stuck && !n.blocked:
 		n.blocked = true
 		c.do(Effect{Do: BlockNode, Node: n.id})
-	case !stuck && n.blocked && len(n.ready) == 0:
-		n.blocked = false
-		c.do(Effect{Do: UnblockNode, Node: n.id})
+	case !stuck && n.blocked:
+		c.unblock(n)
 	case len(n.ready) > 0 && !n.blocked && !n.watched:
 		n.watched = true
-		c.alarms.set(alarm{at: n.readySince.Add(limit + 1), kind: available, n: n})
+		c.alarms.set(alarm{at: since.Add(limit + 1), kind: available, n: n})
+	}
+}
+
+func (c *Core) unblock(n *node) {
+	if n.blocked {
+		n.blocked = false
+		c.do(Effect{Do: UnblockNode, Node: n.id})
 	}
 }
 
@@ -244,7 +261,7 @@ func (c *Core) noteAvailability(n *node) {
 func (c *Core) anyNode() *node {
 	var best *node
 	for _, n := range c.sorted() {
-		if n.state != connected || c.now.Before(n.throttled) {
+		if n.state != connected || n.retiring || c.now.Before(n.throttled) {
 			continue
 		}
 		if best == nil || n.load() < best.load() {
@@ -311,6 +328,7 @@ func (c *Core) removeNode(n *node) {
 		}
 	}
 	n.ready = nil
+	c.unblock(n)
 	delete(c.nodes, n.id)
 	c.order = nil
 }

@@ -100,6 +100,18 @@ func (c *Core) partition(id batch.PartitionID) *partition {
 // numbered reports whether a batch that carries a sequence is unsettled.
 func (p *partition) numbered() bool { return p.inFlight > 0 || p.retrying > 0 }
 
+// sequenced is how many batches carry a number, from the first that is not
+// resolved on. Those behind it that are acknowledged already count, too: a
+// broker that has taken five more does not know the first one again, and would
+// call its retry out of order.
+func (p *partition) sequenced() int {
+	n := 0
+	for n < len(p.batches) && p.batches[n].Sequenced() {
+		n++
+	}
+	return n
+}
+
 // nextReady is the first batch that waits to be sent (again), unless one
 // before it is still being compressed. While batches are retried only those
 // that carry a number count.
@@ -126,14 +138,25 @@ func (p *partition) sealing() bool {
 	return false
 }
 
-// activate notes that the partition has unresolved batches, the oldest opened
-// at oldest.
+// oldest is when the first batch was opened whose outcome is not known; zero if
+// there is none.
+func (p *partition) oldest() time.Time {
+	for _, b := range p.batches {
+		if !b.Settled {
+			return b.Created
+		}
+	}
+	return time.Time{}
+}
+
+// activate notes that the partition has unresolved batches, the oldest of those
+// that can expire opened at oldest; zero for none.
 func (c *Core) activate(p *partition, oldest time.Time) {
 	if !p.active {
 		p.active = true
 		c.active++
 	}
-	if !p.hasAlarm {
+	if !p.hasAlarm && !oldest.IsZero() {
 		p.hasAlarm = true
 		c.alarms.set(alarm{at: oldest.Add(c.settings.DeliveryTimeout), kind: expiry, p: p})
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-go/posthaste/internal/mutation"
 	"github.com/posthaste-go/posthaste/internal/producer/batch"
 	"github.com/posthaste-go/posthaste/internal/producer/metadata"
 	"github.com/posthaste-go/posthaste/internal/producer/producerid"
@@ -13,16 +14,21 @@ import (
 // evaluate puts p on its leader's ready list if it has something that may be
 // sent now. It is called whenever something changed that p might wait for.
 func (c *Core) evaluate(p *partition) {
+	if c.fatal != nil {
+		c.failPartition(p, c.fatal)
+		return
+	}
 	if c.txn != nil && c.txn.doom != nil {
 		c.failUnsent(p, c.txn.doom)
 	}
-	if p.listed != nil || !c.hasWork(p) || !c.mayTake(p) {
+	if !c.hasWork(p) { // asked also while listed: it sets what p waits for
+		c.unlist(p)
+		return
+	}
+	if p.listed != nil || !c.mayTake(p) {
 		return
 	}
 	n := c.nodes[p.leader]
-	if n == nil {
-		return
-	}
 	p.listed = n
 	if len(n.ready) == 0 {
 		n.readySince = c.now
@@ -31,11 +37,23 @@ func (c *Core) evaluate(p *partition) {
 	c.connect(n)
 }
 
+// unlist takes p off the ready list that it is on.
+func (c *Core) unlist(p *partition) {
+	n := p.listed
+	if n == nil {
+		return
+	}
+	p.listed = nil
+	if i := slices.Index(n.ready, p); i >= 0 {
+		n.ready = slices.Delete(n.ready, i, i+1)
+	}
+}
+
 // hasWork reports whether p holds a batch that is due.
 func (c *Core) hasWork(p *partition) bool {
 	if len(p.batches) > 0 {
-		c.activate(p, p.batches[0].Created)
-		if b := p.nextReady(); b != nil {
+		c.activate(p, p.oldest())
+		if b := c.nextReady(p); b != nil {
 			if b.RetryAt.After(c.now) {
 				c.retryAlarm(p, b.RetryAt)
 				return false
@@ -53,6 +71,10 @@ func (c *Core) hasWork(p *partition) bool {
 		}
 		return false
 	}
+	if w.Sealing && c.now.Sub(w.Oldest) >= c.settings.DeliveryTimeout {
+		c.activate(p, time.Time{}) // it can be failed when it gives notice
+		return false
+	}
 	c.activate(p, w.Oldest)
 	if w.Ready {
 		return true
@@ -68,8 +90,8 @@ func (c *Core) hasWork(p *partition) bool {
 
 // due reports whether an open batch need not wait for more records.
 func (c *Core) due(p *partition, since time.Time) bool {
-	return c.settings.Linger <= 0 || c.fatal != nil || c.starved || p.flushTo > p.taken ||
-		c.now.Sub(since) >= c.settings.Linger
+	return c.settings.Linger <= 0 || p.flushTo > p.taken ||
+		c.now.Sub(since) >= c.settings.Linger || c.source.Starving()
 }
 
 // mayTake reports whether p's next batch may be sent as far as order, identity
@@ -104,7 +126,7 @@ func (c *Core) mayTake(p *partition) bool {
 	if !p.sequences.Known {
 		return p.inFlight == 0
 	}
-	return p.inFlight < maxSequenced
+	return p.sequenced() < maxSequenced
 }
 
 // identified reports whether p can number a batch, and asks for a producer id
@@ -132,7 +154,7 @@ func (c *Core) dispatch(n *node) {
 		}
 		n.inFlight = append(n.inFlight, r)
 		n.lastUsed = c.now
-		r.sentAt, r.node = c.now, n
+		r.sentAt, r.node, n.sentAt = c.now, n, c.now
 		c.setRequestAlarm(n)
 		c.watchAnswers(n)
 		c.counters.Requests++
@@ -192,7 +214,7 @@ func (c *Core) nextBatch(p *partition, n *node) *batch.Batch {
 		if p.leader != n.id || !c.mayTake(p) {
 			return nil
 		}
-		b := p.nextReady()
+		b := c.nextReady(p)
 		if b == nil {
 			if p.sealing() {
 				return nil
@@ -220,6 +242,16 @@ func (c *Core) nextBatch(p *partition, n *node) *batch.Batch {
 	}
 }
 
+// nextReady is p's, unless a bug is put in.
+func (c *Core) nextReady(p *partition) *batch.Batch {
+	b := p.nextReady()
+	if mutation.On(mutation.OvertakingRetry) && b != nil && b.RetryAt.After(c.now) {
+		c.retryAlarm(p, b.RetryAt)
+		return nil
+	}
+	return b
+}
+
 // take makes a batch from the source one of p's.
 func (c *Core) take(p *partition, b *batch.Batch) {
 	p.taken++
@@ -235,6 +267,9 @@ func (c *Core) send(r *Request, p *partition, b *batch.Batch, n *node) {
 	switch {
 	case b.Sequenced():
 		p.retrying--
+		if mutation.On(mutation.RenumberedRetry) {
+			b.Identify(b.ProducerID, b.ProducerEpoch, p.sequences.Take(b.Count()), c.txn != nil)
+		}
 	case c.settings.Idempotent:
 		id := p.sequences.ID
 		b.Identify(id.ID, id.Epoch, p.sequences.Take(b.Count()), c.txn != nil)

@@ -37,7 +37,9 @@ import (
 //	lost broker1 [unwritten=1,2] [fatal]  the connection is gone
 //	up broker1 / refuse broker1        a connection is made, or cannot be
 //	metadata ok|CODE|rebootstrap / pid 7/0|CODE|fail
-//	flush f / abandon / starved / starving yes|no
+//	flush f / abandon
+//	starved / fed                      a caller waits for memory; nobody does any more
+//	meanwhile fill|sealing a …         a caller does that right after the core's next look
 //	+100ms                             time passes
 //	end                                nothing may be left
 func TestScenarios(t *testing.T) {
@@ -59,12 +61,12 @@ func TestScenarios(t *testing.T) {
 // play runs a scenario and returns it with the traces that it has now.
 func play(t testing.TB, text string) string {
 	s := &script{}
+	var out strings.Builder
 	t.Cleanup(func() {
-		if t.Failed() && s.h != nil && s.h.trace.Len() > 0 {
-			t.Logf("trace:\n%s", s.h.trace.String())
+		if t.Failed() && s.h != nil {
+			t.Logf("so far:\n%s%s", out.String(), s.h.trace.String())
 		}
 	})
-	var out strings.Builder
 	block, inTrace := []string{}, false
 	finish := func() {
 		for _, line := range block {
@@ -190,7 +192,9 @@ func init() { // not an initializer: the commands refer to each other's helpers
 		"pid":        (*harness).scriptID,
 		"flush":      (*harness).flush,
 		"abandon":    (*harness).abandon,
-		"starved":    func(h *harness, _ []string) { h.post(Starved{}) },
+		"starved":    func(h *harness, _ []string) { h.src.starving = true; h.post(Starved{}) },
+		"fed":        func(h *harness, _ []string) { h.src.starving = false; h.post() },
+		"meanwhile":  (*harness).meanwhile,
 		"end":        func(h *harness, _ []string) { h.finished() },
 	}
 }
@@ -212,11 +216,13 @@ func (h *harness) setCluster(args []string) {
 		switch {
 		case name == "brokers":
 			for id := range strings.SplitSeq(value, ",") {
-				n, host := atoi(h, id), "broker"+id
-				if number, at, moved := strings.Cut(id, "@"); moved {
-					n, host = atoi(h, number), at
+				id, host, moved := strings.Cut(id, "@")
+				if !moved {
+					host = "broker" + id
 				}
-				a.Brokers = append(a.Brokers, metadata.Broker{ID: n, Host: host, Port: 9092})
+				a.Brokers = append(a.Brokers, metadata.Broker{
+					ID: atoi(h, id), Host: host, Port: 9092,
+				})
 			}
 		case strings.HasSuffix(name, ".id"):
 			topic(strings.TrimSuffix(name, ".id")).ID = metadata.TopicID{byte(atoi(h, value))}
@@ -258,6 +264,9 @@ func (h *harness) warm([]string) {
 		h.post(WantTopic{Topic: t.Name})
 	}
 	for _, q := range h.src.queues {
+		if leader, _ := h.core.Snapshot().Leader(q.topic, q.index); leader == metadata.NoLeader {
+			continue
+		}
 		b := q.make(1, 10, h.now)
 		h.names[b] = "warm"
 		h.queued[q.id]++
@@ -438,6 +447,24 @@ func (h *harness) flush(args []string) {
 	f := &batch.Flush{}
 	h.flushes[f] = args[0]
 	h.post(FlushAll{Flush: f})
+}
+
+// meanwhile lets something happen between the core's next look at a partition
+// and what it does then.
+func (h *harness) meanwhile(args []string) {
+	h.src.between = func() {
+		switch args[0] {
+		case "full": // an open batch is full, and its filler compresses it
+			q := h.queueOf(args[1])
+			b := q.open
+			q.open = nil
+			b.Close()
+			q.closed = append(q.closed, b)
+			h.src.happened(q, aFull)
+		case "sealed":
+			h.src.seal(h.queueOf(args[1]), h.batches[args[1]])
+		}
+	}
 }
 
 func (h *harness) abandon([]string) {

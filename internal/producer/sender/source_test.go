@@ -14,6 +14,7 @@ type source struct {
 	byName  map[string]*queue
 	notices []batch.PartitionID
 
+	starving   bool   // a caller waits for memory
 	compresses bool   // a batch taken open has yet to be compressed
 	between    func() // runs between a Look and what follows it, once
 }
@@ -124,6 +125,8 @@ func (s *source) Look(id batch.PartitionID) batch.Work {
 	}
 	return w
 }
+
+func (s *source) Starving() bool { return s.starving }
 
 func (s *source) interlude() {
 	if f := s.between; f != nil {

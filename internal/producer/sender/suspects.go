@@ -29,8 +29,9 @@ func (c *Core) suspectAfter() time.Duration {
 }
 
 // watchAnswers makes sure that n is looked at when its oldest answer is late.
+// One that was hung up on owes none any more.
 func (c *Core) watchAnswers(n *node) {
-	if !n.suspecting && len(n.inFlight) > 0 {
+	if !n.suspecting && n.state == connected && len(n.inFlight) > 0 {
 		n.suspecting = true
 		c.alarms.set(alarm{at: n.inFlight[0].sentAt.Add(c.suspectAfter()), kind: suspect, n: n})
 	}

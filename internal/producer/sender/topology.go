@@ -147,7 +147,7 @@ func (c *Core) adopt(next *metadata.Snapshot) {
 		}
 		leader, epoch := next.Leader(p.topic, p.index)
 		was, is := old.Topics[p.topic], next.Topics[p.topic]
-		if was != nil && is != nil && was.ID != is.ID && was.ID != (metadata.TopicID{}) {
+		if was != nil && is != nil && was.ID != is.ID && !was.ID.None() && !is.ID.None() {
 			c.recreated(p)
 		}
 		c.lead(p, leader, epoch)
@@ -159,7 +159,7 @@ func (c *Core) adopt(next *metadata.Snapshot) {
 func (c *Core) lead(p *partition, leader, epoch int32) {
 	newer := epoch > p.epoch && leader != metadata.NoLeader
 	if leader != p.leader {
-		p.listed = nil
+		c.unlist(p)
 	}
 	p.leader, p.epoch = leader, epoch
 	if !newer {
@@ -259,14 +259,15 @@ func (c *Core) noteFailure() {
 // rebootstrap forgets all brokers and starts again from the bootstrap list.
 func (c *Core) rebootstrap() {
 	c.metaFail = time.Time{}
-	next := &metadata.Snapshot{Topics: c.snapshot.Topics, Version: c.snapshot.Version + 1}
+	next := c.snapshot.WithoutBrokers()
 	for _, n := range c.sorted() {
 		c.hangUp(n, errIdle)
 	}
 	c.bootstrap()
 	for _, p := range c.partitions {
 		if p != nil {
-			p.leader, p.listed = metadata.NoLeader, nil
+			c.unlist(p)
+			p.leader = metadata.NoLeader
 		}
 	}
 	c.snapshot = next

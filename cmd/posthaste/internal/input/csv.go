@@ -12,9 +12,10 @@ import (
 )
 
 // csvReader reads rows of RFC 4180 behind a header row. The value is a JSON
-// object with the columns in their order. A field that is a JSON number and
-// stands without quotes is a number there, digit for digit; any other is a
-// string, so 007, 1,5 and "12" in quotes are strings and an empty field is "".
+// object with the columns in their order. A field that is a JSON number without
+// an exponent and stands without quotes is a number there, digit for digit; any
+// other is a string, so 007, 1,5, 1e5 and "12" in quotes are strings and an
+// empty field is "".
 //
 // Quotes count only at the start of a field: 5" nail needs none. Fields in
 // quotes may span lines. Blank lines are passed over.
@@ -150,7 +151,7 @@ func (c *csvReader) object() []byte {
 		switch {
 		case c.isNull(f):
 			v = append(v, "null"...)
-		case !c.strings && !f.quoted && jsontext.IsNumber(f.text):
+		case !c.strings && !f.quoted && isPlainNumber(f.text):
 			v = append(v, f.text...)
 		default:
 			v = jsontext.AppendString(v, f.text)
@@ -158,6 +159,12 @@ func (c *csvReader) object() []byte {
 	}
 	c.value = append(v, '}')
 	return c.value
+}
+
+// isPlainNumber reports whether text is a JSON number without an exponent. With
+// one it is a code as often: 0E0 is an airport, and a reader would make it 0.
+func isPlainNumber(text []byte) bool {
+	return jsontext.IsNumber(text) && !bytes.ContainsAny(text, "eE")
 }
 
 // row reads the next row that is not blank into fields. After an error that is

@@ -18,9 +18,13 @@ func TestCSVRowsBecomeObjects(t *testing.T) {
 		fails []string
 	}{
 		{name: "columns keep their order and numbers their digits",
-			in: "name,n,zip\nA,31.95376470,00501\nB,1e5,\n", want: []row{
+			in: "name,n,zip\nA,31.95376470,00501\nB,-5,\n", want: []row{
 				{Line: 2, Key: null, Value: `{"name":"A","n":31.95376470,"zip":"00501"}`},
-				{Line: 3, Key: null, Value: `{"name":"B","n":1e5,"zip":""}`}}},
+				{Line: 3, Key: null, Value: `{"name":"B","n":-5,"zip":""}`}}},
+		{name: "a code that looks like a power of ten is a string",
+			in: "iata,name\n0E0,Moriarty\n8e2,x\n", want: []row{
+				{Line: 2, Key: null, Value: `{"iata":"0E0","name":"Moriarty"}`},
+				{Line: 3, Key: null, Value: `{"iata":"8e2","name":"x"}`}}},
 		{name: "a number in quotes is a string", in: "a,b\n\"1\",1\n", want: []row{
 			{Line: 2, Key: null, Value: `{"a":"1","b":1}`}}},
 		{name: "on demand every field is a string", o: Options{Strings: true}, in: "a\n1\n",

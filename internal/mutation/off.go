@@ -1,0 +1,6 @@
+//go:build !mutate
+
+package mutation
+
+// On reports whether the bug is there: never.
+func On(Bug) bool { return false }

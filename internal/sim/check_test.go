@@ -1,0 +1,162 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/posthaste-go/posthaste"
+	"github.com/posthaste-go/posthaste/broker"
+)
+
+// slack is how much later than delivery.timeout.ms an outcome may be heard of.
+const slack = time.Millisecond
+
+// where is one copy of a record in the log.
+type where struct {
+	partition int32
+	offset    int64
+}
+
+// verdict is what is wrong after a schedule.
+type verdict struct {
+	plan   *plan
+	book   *book
+	places map[string][]where
+	wrong  []string
+}
+
+func (v *verdict) say(format string, args ...any) {
+	if len(v.wrong) < 10 {
+		v.wrong = append(v.wrong, fmt.Sprintf(format, args...))
+	}
+}
+
+// afterClose looks at the producer once Close has returned.
+func (v *verdict) afterClose(m posthaste.Metrics) {
+	if m.BufferAvailable != m.BufferTotal {
+		v.say("memory: %d of %d bytes are free after Close", m.BufferAvailable, m.BufferTotal)
+	}
+	if m.BufferWaiting != 0 {
+		v.say("memory: %d senders wait after Close", m.BufferWaiting)
+	}
+	for _, s := range v.each() {
+		if s.refused != nil {
+			if s.outcomes > 1 {
+				v.say("outcome: %v was heard of %d times", s, s.outcomes)
+			}
+			continue
+		}
+		if s.outcomes != 1 {
+			v.say("outcome: %v has %d outcomes after Close, want 1", s, s.outcomes)
+			continue
+		}
+		if took := s.resolved.Sub(s.accepted); took > v.plan.config.DeliveryTimeout+slack {
+			v.say("in time: %v took %v, delivery.timeout.ms is %v", s, took,
+				v.plan.config.DeliveryTimeout)
+		}
+	}
+	v.callbacks()
+}
+
+// callbacks of a partition come in the order of sending.
+func (v *verdict) callbacks() {
+	for i, list := range v.book.callers {
+		if v.plan.callers[i].mode != modeCallback {
+			continue
+		}
+		last := map[int32]*sent{}
+		for _, s := range list {
+			if s.refused != nil || s.outcomes != 1 {
+				continue
+			}
+			if before := last[s.place.Partition]; before != nil && before.turn > s.turn {
+				v.say("callbacks: %v came before %v", s, before)
+			}
+			last[s.place.Partition] = s
+		}
+	}
+}
+
+func (v *verdict) each() []*sent { return slices.Concat(v.book.callers...) }
+
+// log compares the broker's log with the outcomes.
+func (v *verdict) log(partitions [][]broker.Record) {
+	v.places = map[string][]where{}
+	for i, records := range partitions {
+		for _, r := range records {
+			id, _, _ := strings.Cut(string(r.Value), "|")
+			v.places[id] = append(v.places[id], where{int32(i), r.Offset})
+		}
+	}
+	for _, s := range v.each() {
+		v.record(s)
+	}
+	if v.plan.ordered() {
+		v.order(partitions)
+	}
+}
+
+// record checks one record against its copies.
+func (v *verdict) record(s *sent) {
+	copies := v.places[s.id()]
+	failed, _ := errors.AsType[*posthaste.DeliveryError](s.err)
+	switch {
+	case s.refused != nil:
+		if len(copies) > 0 {
+			v.say("refused, yet in the log: %v at %v", s, copies)
+		}
+	case v.plan.idempotent() && len(copies) > 1:
+		v.say("twice: %v at %v", s, copies)
+	case failed != nil:
+		if failed.Certainty == posthaste.NotWritten && len(copies) > 0 {
+			v.say("NotWritten, yet in the log: %v at %v", s, copies)
+		}
+	case v.plan.config.Acks == posthaste.AcksNone || s.outcomes == 0:
+	case len(copies) == 0:
+		v.say("lost: %v", s)
+	case s.place.Offset == posthaste.UnknownOffset:
+		if !v.plan.idempotent() {
+			v.say("offset: %v has none", s)
+		}
+	case !slices.Contains(copies, where{s.place.Partition, s.place.Offset}):
+		v.say("offset: %v is at %v", s, copies)
+	}
+}
+
+// order checks that records of a caller stand in the log as they were sent.
+func (v *verdict) order(partitions [][]broker.Record) {
+	for i, list := range v.book.callers {
+		last := map[int32]*sent{}
+		for _, s := range list {
+			if s.err != nil || s.outcomes != 1 || s.place.Offset < 0 {
+				continue
+			}
+			if before := last[s.place.Partition]; before != nil &&
+				before.place.Offset >= s.place.Offset {
+				v.say("order: caller %d sent %v before %v", i, before, s)
+			}
+			last[s.place.Partition] = s
+		}
+	}
+	if !v.plan.idempotent() {
+		return // late copies of what had failed may stand anywhere
+	}
+	for i, records := range partitions {
+		last := map[int]int{}
+		for _, r := range records {
+			var caller, seq int
+			if _, err := fmt.Sscanf(string(r.Value), "%d-%d|", &caller, &seq); err != nil {
+				v.say("log: partition %d has %q at offset %d", i, r.Value, r.Offset)
+				continue
+			}
+			if before, ok := last[caller]; ok && before >= seq {
+				v.say("order: partition %d has record %d-%d behind %d-%d, at offset %d", i,
+					caller, seq, caller, before, r.Offset)
+			}
+			last[caller] = seq
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/posthaste-go/posthaste/broker"
+	"github.com/posthaste-go/posthaste/internal/simnet"
+)
+
+// kind is what breaks.
+type kind string
+
+const (
+	reset      kind = "reset"       // all connections of a node, at once
+	cut        kind = "cut"         // ... at a byte
+	hold       kind = "hold"        // nothing arrives for a while, nothing is lost
+	lose       kind = "lose"        // connections are half open
+	slow       kind = "slow"        // everything takes longer for a while
+	refuse     kind = "refuse"      // no new connections for a while
+	pause      kind = "pause"       // the process is frozen for a while
+	kill       kind = "kill"        // kill -9, later started again
+	powerCut   kind = "power-cut"   // kill, and what was not synced is lost
+	restart    kind = "restart"     // in order
+	moveLeader kind = "move-leader" // a partition's, to another node
+	diskFull   kind = "disk-full"   // for a while
+	inject     kind = "inject"      // broker.Inject
+)
+
+// fault is one thing that breaks, and when.
+type fault struct {
+	at, last  time.Duration // since the start
+	kind      kind
+	node      int
+	direction simnet.Direction
+	n         int // bytes of a cut, partition of a leader
+	rule      broker.Fault
+}
+
+func (f fault) String() string {
+	if f.kind == inject {
+		return fmt.Sprintf("at %v %s", f.at, f.rule)
+	}
+	return fmt.Sprintf("at %v %s node=%d %v n=%d for %v", f.at, f.kind, f.node, f.direction, f.n, f.last)
+}
+
+// rules are what broker.Inject may be given: nothing that a broker would not do.
+// An error code is answered in place of the append, so those that promise that
+// nothing was appended are true, and the others may be.
+var rules = []string{
+	"produce nth=%d: drop",
+	"produce nth=%d: drop-response",
+	"produce nth=%d times=3: drop-response",
+	"produce nth=%d: cut-at=7",
+	"produce nth=%d: cut-at=40",
+	"produce nth=%d: delay=3s",
+	"produce nth=%d times=4: delay=150ms",
+	"produce nth=%d: delay-response=3s",
+	"produce nth=%d times=5: delay-response=120ms",
+	"produce nth=%d times=2: error=NOT_LEADER_OR_FOLLOWER",
+	"produce nth=%d times=3: error=REQUEST_TIMED_OUT",
+	"produce nth=%d times=2: error=NOT_ENOUGH_REPLICAS",
+	"produce nth=%d times=2: error=NOT_ENOUGH_REPLICAS_AFTER_APPEND",
+	"produce nth=%d times=2: error=KAFKA_STORAGE_ERROR",
+	"produce nth=%d times=2: error=UNKNOWN_TOPIC_OR_PARTITION",
+	"produce nth=%d times=2: error=LEADER_NOT_AVAILABLE",
+	"produce nth=%d times=2: error=CORRUPT_MESSAGE",
+	"produce nth=%d: error=UNKNOWN_SERVER_ERROR",
+	"produce nth=%d times=3: error=MESSAGE_TOO_LARGE",
+	"produce nth=%d: error=MESSAGE_TOO_LARGE",
+	"produce nth=%d: error=TOPIC_AUTHORIZATION_FAILED",
+	"produce nth=%d: error=INVALID_RECORD",
+	"metadata nth=%d times=2: delay=700ms",
+	"metadata nth=%d times=3: drop",
+	"metadata nth=%d times=2: cut-at=30",
+	"initproducerid: drop",
+	"initproducerid times=2: error=COORDINATOR_LOAD_IN_PROGRESS",
+	"initproducerid: delay-response=1s",
+	"apiversions nth=%d: drop",
+	"apiversions nth=%d: delay=2s",
+	"any nth=%d: pause=800ms",
+	"any nth=%d: kill",
+	"any nth=%d: restart",
+}
+
+// drawFaults draws up to ten faults within the time that the load takes, and
+// some more.
+func (p *plan) drawFaults(rng *rand.Rand) {
+	horizon := 200*time.Millisecond + upTo(rng, 5*time.Second)
+	synced := oneIn(rng, 6)
+	if synced {
+		p.broker["log.flush.interval.messages"] = "1"
+	}
+	for range rng.IntN(9) {
+		f := fault{at: upTo(rng, horizon), node: rng.IntN(p.nodes),
+			direction: pick(rng, simnet.ToServer, simnet.ToClient, simnet.Both)}
+		f.last = pick(rng, upTo(rng, 300*time.Millisecond), upTo(rng, 4*time.Second))
+		f.kind = pick(rng, inject, inject, inject, inject, inject, reset, cut, cut, cut, hold, hold,
+			lose, slow, refuse, pause, kill, kill, restart, moveLeader, moveLeader, diskFull)
+		switch f.kind {
+		case inject:
+			text := pick(rng, rules...)
+			if nth := 1 + rng.IntN(30); len(text) > 0 && hasVerb(text) {
+				text = fmt.Sprintf(text, nth)
+			}
+			rule, err := broker.ParseFault(text)
+			if err != nil {
+				panic(err)
+			}
+			f.rule = rule
+		case cut:
+			f.n = pick(rng, rng.IntN(8), rng.IntN(100), rng.IntN(3000))
+		case moveLeader:
+			f.n = rng.IntN(p.partitions)
+		case kill:
+			if synced && oneIn(rng, 2) {
+				f.kind = powerCut
+			}
+		}
+		p.faults = append(p.faults, f)
+	}
+	slices.SortStableFunc(p.faults, func(a, b fault) int { return int(a.at - b.at) })
+}
+
+func hasVerb(text string) bool {
+	return len(text) > 2 && slices.Contains([]byte(text), '%')
+}

@@ -1,0 +1,211 @@
+package sim
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/posthaste-go/posthaste"
+	"github.com/posthaste-go/posthaste/internal/simnet"
+)
+
+const topic = "orders"
+
+// plan is all that a seed decides.
+type plan struct {
+	seed       uint64
+	net        simnet.Settings
+	nodes      int
+	partitions int
+	broker     map[string]string // settings
+	config     posthaste.Config
+	callers    []caller
+	faults     []fault
+	close      closing
+}
+
+// caller is one goroutine that sends.
+type caller struct {
+	records int
+	think   time.Duration // between two records, at most
+	burst   int           // records without a pause
+	maxSize int           // bytes of a value
+	keys    int           // number of different keys; 0: none
+	named   bool          // the record names its partition
+	mode    mode
+	flush   int // every so many records; 0: never
+	give    int // every so many records with a context that ends soon; 0: never
+}
+
+// mode is how a caller hears of outcomes.
+type mode int
+
+const (
+	modeCallback mode = iota
+	modeWait          // a goroutine waits for each
+	modeSync
+	modePoll // looked at after Close
+	modes
+)
+
+// closing says how the producer is closed.
+type closing struct {
+	early time.Duration // while callers still send; 0: after them
+	limit time.Duration // deadline; 0: none
+}
+
+// idempotent reports whether the producer is.
+func (p *plan) idempotent() bool {
+	return p.config.EnableIdempotence == posthaste.IdempotenceOn
+}
+
+// ordered reports whether order is promised.
+func (p *plan) ordered() bool { return p.idempotent() || p.config.MaxInFlight == 1 }
+
+func pick[T any](rng *rand.Rand, choices ...T) T { return choices[rng.IntN(len(choices))] }
+
+// upTo is a duration from 0 to d.
+func upTo(rng *rand.Rand, d time.Duration) time.Duration {
+	return time.Duration(rng.Int64N(int64(d) + 1)).Truncate(time.Microsecond)
+}
+
+// millis is a whole number of milliseconds from least to most.
+func millis(rng *rand.Rand, least, most int) time.Duration {
+	return time.Duration(least+rng.IntN(most-least+1)) * time.Millisecond
+}
+
+func oneIn(rng *rand.Rand, n int) bool { return rng.IntN(n) == 0 }
+
+// newPlan draws a schedule.
+func newPlan(seed uint64) *plan {
+	rng := rand.New(rand.NewPCG(seed, 0x706f7374))
+	p := &plan{seed: seed}
+	p.net = simnet.Settings{Seed: seed, Delay: upTo(rng, 4*time.Millisecond),
+		Jitter: pick(rng, 0, upTo(rng, time.Millisecond), upTo(rng, 30*time.Millisecond))}
+	if oneIn(rng, 5) {
+		p.net.Bandwidth = 10_000 << rng.IntN(6)
+	}
+	if oneIn(rng, 5) {
+		p.net.Buffer = 64 << rng.IntN(6)
+	}
+	p.nodes, p.partitions = 1+rng.IntN(3), 1+rng.IntN(6)
+	p.broker = map[string]string{}
+	if oneIn(rng, 2) {
+		p.broker["log.segment.bytes"] = pick(rng, "8192", "32768")
+	}
+	p.drawConfig(rng)
+	p.drawLoad(rng)
+	p.drawFaults(rng)
+	return p
+}
+
+func (p *plan) drawConfig(rng *rand.Rand) {
+	c := posthaste.DefaultConfig()
+	c.ClientID = "sim"
+	c.Logger = slog.New(slog.DiscardHandler)
+	for i := range p.nodes {
+		c.BootstrapServers = append(c.BootstrapServers, address(i))
+	}
+	c.EnableIdempotence, c.Acks = posthaste.IdempotenceOn, posthaste.AcksAll
+	c.MaxInFlight = 1 + rng.IntN(5)
+	c.Retries = pick(rng, math.MaxInt32, math.MaxInt32, math.MaxInt32, 1+rng.IntN(4))
+	if oneIn(rng, 4) {
+		c.EnableIdempotence = posthaste.IdempotenceOff
+		c.Acks = pick(rng, posthaste.AcksAll, posthaste.AcksLeader, posthaste.AcksLeader,
+			posthaste.AcksNone)
+		c.MaxInFlight = pick(rng, 1, 1, 1+rng.IntN(8))
+		c.Retries = pick(rng, math.MaxInt32, c.Retries, 0)
+	}
+	c.Linger = pick(rng, 0, 0, millis(rng, 1, 5), millis(rng, 1, 100))
+	c.BatchSize = 64 << rng.IntN(7)
+	c.BufferMemory = int64(6000 + rng.IntN(8*c.BatchSize))
+	c.MaxBlock = pick(rng, millis(rng, 0, 50), millis(rng, 100, 2000), time.Minute)
+	c.RequestTimeout = pick(rng, millis(rng, 20, 200), millis(rng, 100, 2000))
+	c.DeliveryTimeout = c.Linger + c.RequestTimeout +
+		pick(rng, 0, millis(rng, 0, 500), millis(rng, 100, 5000), 30*time.Second)
+	c.RetryBackoff = millis(rng, 0, 100)
+	c.RetryBackoffMax = max(c.RetryBackoff, millis(rng, 50, 1000))
+	c.ReconnectBackoff = millis(rng, 1, 50)
+	c.ReconnectBackoffMax = max(c.ReconnectBackoff, millis(rng, 50, 1000))
+	c.SocketConnectionSetupTimeout = millis(rng, 100, 2000)
+	c.SocketConnectionSetupTimeoutMax = c.SocketConnectionSetupTimeout + millis(rng, 0, 3000)
+	c.MetadataMaxAge = pick(rng, 5*time.Minute, millis(rng, 200, 3000))
+	c.MetadataRecoveryRebootstrapTrigger = pick(rng, 5*time.Minute, millis(rng, 200, 5000))
+	if oneIn(rng, 5) {
+		c.ConnectionsMaxIdle = millis(rng, 50, 1000)
+	}
+	if oneIn(rng, 2) {
+		c.CompressionType = pick(rng, posthaste.CompressionGzip, posthaste.CompressionSnappy,
+			posthaste.CompressionLz4, posthaste.CompressionSnappy, posthaste.CompressionLz4)
+	}
+	c.PartitionerAdaptive = oneIn(rng, 2)
+	p.config = c
+}
+
+func (p *plan) drawLoad(rng *rand.Rand) {
+	total := 50 + rng.IntN(200)
+	n := 1 + rng.IntN(4)
+	for range n {
+		c := caller{
+			records: 1 + total/n, think: pick(rng, upTo(rng, time.Millisecond),
+				upTo(rng, 20*time.Millisecond), upTo(rng, 100*time.Millisecond)),
+			burst: 1 + rng.IntN(20), maxSize: pick(rng, 10, 100, 300, 2500),
+			mode: mode(rng.IntN(int(modes))),
+		}
+		switch rng.IntN(3) {
+		case 0:
+			c.keys = 1 + rng.IntN(20)
+		case 1:
+			c.named = true
+		}
+		if c.mode == modeSync {
+			c.records = min(c.records, 30)
+		}
+		if oneIn(rng, 4) {
+			c.flush = 5 + rng.IntN(30)
+		}
+		if oneIn(rng, 4) {
+			c.give = 2 + rng.IntN(10)
+		}
+		p.callers = append(p.callers, c)
+	}
+	if oneIn(rng, 4) {
+		p.close.early = upTo(rng, 2*time.Second)
+	}
+	if oneIn(rng, 4) {
+		p.close.limit = 1 + upTo(rng, 2*time.Second)
+	}
+}
+
+// describe writes the plan down, for whoever looks for a bug.
+func (p *plan) describe(w io.Writer) {
+	c := &p.config
+	fmt.Fprintf(w, "seed %d: %d nodes, %d partitions, net %+v, broker %v\n",
+		p.seed, p.nodes, p.partitions, p.net, p.broker)
+	fmt.Fprintf(w, "acks=%v idempotence=%v in.flight=%d retries=%d linger=%v batch=%d memory=%d"+
+		" block=%v\n", c.Acks, c.EnableIdempotence, c.MaxInFlight, c.Retries, c.Linger, c.BatchSize,
+		c.BufferMemory, c.MaxBlock)
+	fmt.Fprintf(w, "request.timeout=%v delivery.timeout=%v backoff=%v..%v reconnect=%v..%v"+
+		" max.idle=%v max.age=%v setup=%v rebootstrap=%v compression=%s adaptive=%v\n",
+		c.RequestTimeout, c.DeliveryTimeout, c.RetryBackoff, c.RetryBackoffMax, c.ReconnectBackoff,
+		c.ReconnectBackoffMax, c.ConnectionsMaxIdle, c.MetadataMaxAge,
+		c.SocketConnectionSetupTimeout, c.MetadataRecoveryRebootstrapTrigger, c.CompressionType,
+		c.PartitionerAdaptive)
+	for i, c := range p.callers {
+		fmt.Fprintf(w, "caller %d: %+v\n", i, c)
+	}
+	for _, f := range p.faults {
+		fmt.Fprintf(w, "fault %v\n", f)
+	}
+	fmt.Fprintf(w, "close %+v\n", p.close)
+}
+
+func (p *plan) String() string {
+	var b strings.Builder
+	p.describe(&b)
+	return b.String()
+}
