@@ -26,7 +26,7 @@ func TestTransactionsOnKafka(t *testing.T) {
 	} {
 		t.Run(version, func(t *testing.T) {
 			c := kafka.StartNode(t, kafka.Options{Features: features})
-			s := &transactional{T: t, target: newTarget(t, c.Bootstrap(), 1, true)}
+			s := &transactional{T: t, target: newTarget(t, c.Bootstrap(), 1)}
 			for name, test := range map[string]func(*transactional){
 				"read_committed sees commits and no aborts": (*transactional).commitAndAbort,
 				"a second producer fences the first":        (*transactional).fencing,
