@@ -2,8 +2,10 @@ package posthaste
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/posthaste-go/posthaste/internal/errcode"
 	"github.com/posthaste-go/posthaste/internal/producer/batch"
 )
 
@@ -121,6 +123,9 @@ func cause(index int32, f *batch.Failure) error {
 	}
 	switch {
 	case f.Err != nil:
+		if code, ok := errors.AsType[errcode.Code](f.Err); ok { // what users can compare
+			return &failure{is: KafkaError(code), cause: f.Err, text: f.Err.Error()}
+		}
 		return f.Err
 	case f.Message != "":
 		return &failure{is: KafkaError(f.Code), text: f.Code.Name() + ": " + f.Message}

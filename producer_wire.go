@@ -2,6 +2,7 @@ package posthaste
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -183,11 +184,15 @@ func (p *Producer) fatal(f *batch.Failure) error {
 	if cause == nil {
 		cause = KafkaError(f.Code)
 	}
+	causes := cause
+	if f.Err != nil && f.Code != errcode.None {
+		causes = errors.Join(cause, KafkaError(f.Code))
+	}
 	is := ErrFatal
 	if f.Code == errcode.ProducerFenced {
 		is = ErrFenced
 	}
-	return &failure{is: is, cause: cause, text: fmt.Sprintf(
+	return &failure{is: is, cause: causes, text: fmt.Sprintf(
 		"producer has failed for good: %v: close it and start a new one", cause)}
 }
 

@@ -1,6 +1,7 @@
 package sender
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/posthaste-go/posthaste/internal/errcode"
@@ -294,7 +295,7 @@ func (c *Core) coordinatorAnswer(ev *TxnAnswer) {
 		ev.Code == errcode.GroupAuthorizationFailed && group != "":
 		c.abortable(doing, ev.Code)
 	default:
-		c.condemn(doing, ev.Code)
+		c.die(batch.Failure{Code: ev.Code, Err: fmt.Errorf("%s: %w", doing, ev.Code)})
 	}
 }
 
