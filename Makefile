@@ -5,9 +5,9 @@ SEED ?= 1
 N ?= 10000
 T ?= 30s
 
-.PHONY: check test lint race interop bench bench-peers fuzz golden docs
+.PHONY: check test lint race interop sim mutations bench bench-peers fuzz golden docs
 
-check: lint benchmarks-once interop race ## all of it; tests last
+check: lint benchmarks-once sim mutations interop race ## all of it; tests last
 
 test: ## seconds: no Java, no network beyond loopback
 	go test ./...
@@ -29,6 +29,12 @@ benchmarks-once: ## every benchmark once, so that none rots
 
 interop: ## against Apache Kafka and other clients
 	cd interop && go test -timeout 20m ./...
+
+sim: ## N schedules of faults in virtual time, from SEED on
+	cd internal/sim && go test -run TestSimulation -timeout 24h -sim.seed=$(SEED) -sim.n=$(N)
+
+mutations: ## the simulation finds bugs that are put in on purpose
+	cd internal/sim && go test -tags mutate -run TestMutations
 
 bench: ## this module's benchmarks, ten runs
 	go test -run '^$$' -bench . -count 10 ./...

@@ -7,6 +7,7 @@ import (
 
 	"github.com/posthaste-go/posthaste/internal/errcode"
 	"github.com/posthaste-go/posthaste/internal/producer/batch"
+	"github.com/posthaste-go/posthaste/internal/producer/sender"
 )
 
 // Delivery is the coming outcome of one record. It is a small value: copy it,
@@ -109,19 +110,26 @@ func deliveryError(o *batch.Outcome, index int32, f *batch.Failure) *DeliveryErr
 	return e
 }
 
+// errOtherRecords: a record is not bad itself, so it must not match ErrInvalidRecord.
+var errOtherRecords = errors.New("other records of the batch were refused")
+
 // cause is the error that the user is to see as the reason.
 func cause(index int32, f *batch.Failure) error {
 	if len(f.BadRecords) > 0 {
 		text, bad := f.BadRecords[index]
 		if !bad {
-			return &failure{is: KafkaError(f.Code), text: f.Code.Name() +
-				": not sent because other records of its batch were refused; send it again"}
+			return &failure{is: errOtherRecords, text: f.Code.Name() +
+				" for other records of its batch, which is refused as a whole: send it again"}
 		}
 		if text != "" {
 			return &failure{is: KafkaError(f.Code), text: f.Code.Name() + ": " + text}
 		}
 	}
 	switch {
+	case errors.Is(f.Err, sender.ErrDeliveryTimeout):
+		return &failure{is: ErrTimeout, cause: f.Err, text: f.Err.Error()}
+	case f.Err != nil && f.Code != errcode.None:
+		return &failure{is: KafkaError(f.Code), cause: f.Err, text: f.Err.Error()}
 	case f.Err != nil:
 		if code, ok := errors.AsType[errcode.Code](f.Err); ok { // what users can compare
 			return &failure{is: KafkaError(code), cause: f.Err, text: f.Err.Error()}

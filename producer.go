@@ -30,9 +30,11 @@ import (
 type Producer struct {
 	settings settings
 	chain    *chain // nil without interceptors
-	clock    *clock.Coarse
-	loop     *loop.Loop
-	acc      *accumulator.Accumulator
+	// The partitioner looks at bytes only: it is one of package partitioner.
+	bytesOnly bool
+	clock     *clock.Coarse
+	loop      *loop.Loop
+	acc       *accumulator.Accumulator
 
 	down   atomic.Pointer[error]             // why nothing can be sent: for now, or any more
 	last   atomic.Pointer[accumulator.Topic] // the topic of the last record: most often the next one's
@@ -43,10 +45,9 @@ type Producer struct {
 
 	transactions transactions
 
-	closing   sync.Once
-	closed    chan struct{} // closed when Close is through
-	closeErr  error
-	abandoned atomic.Bool
+	closing  sync.Once
+	closed   chan struct{} // closed when Close is through
+	closeErr error
 }
 
 // NewProducer starts a producer. It does not wait for a broker: one that is not
@@ -81,10 +82,10 @@ func NewProducer(cfg Config) (*Producer, error) {
 // A producer with a transactional id sends in transactions only.
 //
 // Errors returned here mean that nothing was buffered: ErrClosed, ErrFatal,
-// ErrInvalidState and ErrAbortable (of a transaction), ErrRecordTooLarge, ErrBufferExhausted, ErrTimeout (no such topic or
-// partition), ErrInvalidRecord, a KafkaError, or context.Cause(ctx). What a
-// broker answers arrives through the Delivery, as a *DeliveryError, within
-// Config.DeliveryTimeout of Send.
+// ErrInvalidState and ErrAbortable (of a transaction), ErrRecordTooLarge,
+// ErrBufferExhausted, ErrTimeout (no such topic or partition), ErrInvalidRecord,
+// a KafkaError, or context.Cause(ctx). What a broker answers arrives through the
+// Delivery, as a *DeliveryError, within Config.DeliveryTimeout of Send.
 //
 // Source: KIP-91 (delivery.timeout.ms), KIP-480 and KIP-794 (choice of
 // partition), KIP-98 (idempotence).

@@ -111,9 +111,10 @@ func (p *Producer) custom(
 		}
 	}
 	ask := partitioner.Record{Topic: r.Topic, KeyBytes: r.Key, ValueBytes: r.Value}
-	if typed != nil {
+	switch {
+	case typed != nil:
 		ask.Key, ask.Value = typed.key, typed.value
-	} else {
+	case !p.bytesOnly: // bytes in an any are an allocation each
 		if r.Key != nil {
 			ask.Key = r.Key
 		}
@@ -121,12 +122,8 @@ func (p *Producer) custom(
 			ask.Value = r.Value
 		}
 	}
-	var n int32
 	snapshot := t.Snapshot()
-	err := guard(func() (err error) {
-		n, err = p.settings.partitioner.Partition(ask, snapshot)
-		return err
-	})
+	n, err := choose(p.settings.partitioner, ask, snapshot)
 	if err != nil {
 		return 0, fmt.Errorf("partitioner %T for a record of topic %s: %w",
 			p.settings.partitioner, r.Topic, err)
@@ -137,6 +134,18 @@ func (p *Producer) custom(
 			p.settings.partitioner, n, r.Topic, snapshot.NumPartitions())}
 	}
 	return n, nil
+}
+
+// choose calls a partitioner; its panic is an error.
+func choose(
+	p partitioner.Partitioner, r partitioner.Record, t partitioner.Topic,
+) (n int32, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	return p.Partition(r, t)
 }
 
 // await waits until metadata knows topic, and partition index of it if that is

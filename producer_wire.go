@@ -2,7 +2,6 @@ package posthaste
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -67,6 +66,10 @@ func (p *Producer) wire() error {
 	if _, sticky := s.partitioner.(*partitioner.UniformSticky); sticky {
 		// The built-in choice is that very one, and it sees where batches end.
 		s.partitioner, s.ignoreKeys, s.adaptive = nil, true, false
+	}
+	switch s.partitioner.(type) {
+	case *partitioner.RoundRobin, *partitioner.Keyed:
+		p.bytesOnly = true
 	}
 	if err := p.resolve(); err != nil {
 		return err
@@ -180,20 +183,13 @@ func dialTCP(sendBuffer, receiveBuffer int) DialFunc {
 
 // fatal is the error of every Send after the producer has failed for good.
 func (p *Producer) fatal(f *batch.Failure) error {
-	cause := f.Err
-	if cause == nil {
-		cause = KafkaError(f.Code)
-	}
-	causes := cause
-	if f.Err != nil && f.Code != errcode.None {
-		causes = errors.Join(cause, KafkaError(f.Code))
-	}
+	reason := cause(-1, f)
 	is := ErrFatal
 	if f.Code == errcode.ProducerFenced {
 		is = ErrFenced
 	}
-	return &failure{is: is, cause: causes, text: fmt.Sprintf(
-		"producer has failed for good: %v: close it and start a new one", cause)}
+	return &failure{is: is, cause: reason, text: fmt.Sprintf(
+		"producer has failed for good: %v: close it and start a new one", reason)}
 }
 
 // complete runs the callbacks of a resolved batch, and tells interceptors.

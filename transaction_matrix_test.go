@@ -93,7 +93,8 @@ func (r *matrixRow) test(t *testing.T) {
 		t.Errorf("Close: %v", err)
 	}
 	b.conns.Wait()
-	want := strings.ReplaceAll(strings.Join(r.Requests, "\n"), "TxnOffsetCommit v6", "TxnOffsetCommit v5")
+	// Version 6 names topics by id, which offsets of a caller do not have.
+	want := strings.ReplaceAll(strings.Join(r.Requests, "\n"), "OffsetCommit v6", "OffsetCommit v5")
 	if diff := cmp.Diff(want, strings.Join(requests, "\n")); diff != "" &&
 		r.Where+r.Error != "InitProducerIdTRANSACTION_ABORTABLE" {
 		t.Errorf("requests (-Java, +ours):\n%s", diff)

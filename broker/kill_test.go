@@ -42,8 +42,13 @@ func TestKillDashNineLosesNothingAcknowledged(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	for range rounds {
+	for round := range rounds {
 		child := startChild(ctx, t, dir, addr)
+		if round == 0 {
+			// kgo takes a connection that ends with its first request, which is for a
+			// producer id, for missing SASL and fails its records.
+			<-w.begun
+		}
 		timer := time.NewTimer(time.Duration(rng.IntN(250)) * time.Millisecond)
 		select {
 		case <-timer.C:
@@ -103,8 +108,11 @@ type writer struct {
 	stop chan struct{}
 	done sync.WaitGroup
 
-	mu   sync.Mutex
-	sent [killPartitions][]bool // acknowledged
+	mu     sync.Mutex
+	sent   [killPartitions][]bool // acknowledged
+	failed error                  // the first failure of a record
+	begun  chan struct{}          // closed with the first outcome
+	once   sync.Once
 }
 
 func startWriter(ctx context.Context, t *testing.T, addr string) *writer {
@@ -117,7 +125,7 @@ func startWriter(ctx context.Context, t *testing.T, addr string) *writer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &writer{cl: cl, stop: make(chan struct{})}
+	w := &writer{cl: cl, stop: make(chan struct{}), begun: make(chan struct{})}
 	w.done.Go(func() { w.run(ctx) })
 	t.Cleanup(cl.Close)
 	return w
@@ -138,10 +146,13 @@ func (w *writer) run(ctx context.Context) {
 		w.mu.Unlock()
 		r := &kgo.Record{Partition: int32(n), Value: strconv.AppendInt(nil, int64(i), 10)}
 		w.cl.Produce(ctx, r, func(_ *kgo.Record, err error) {
+			w.once.Do(func() { close(w.begun) })
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			if err == nil {
-				w.mu.Lock()
 				w.sent[n][i] = true
-				w.mu.Unlock()
+			} else if w.failed == nil {
+				w.failed = fmt.Errorf("partition %d: record %d: %w", n, i, err)
 			}
 		})
 	}
@@ -157,12 +168,8 @@ func (w *writer) finish(ctx context.Context, t *testing.T) [killPartitions][]boo
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for n := range w.sent {
-		for i, acked := range w.sent[n] {
-			if !acked {
-				t.Errorf("partition %d: record %d was not acknowledged in the end", n, i)
-			}
-		}
+	if w.failed != nil {
+		t.Errorf("not acknowledged in the end: %v", w.failed)
 	}
 	return w.sent
 }

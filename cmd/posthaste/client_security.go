@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
 	"net"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl"
 
 	"github.com/posthaste-go/posthaste"
+	"github.com/posthaste-go/posthaste/cmd/posthaste/internal/probe"
 	"github.com/posthaste-go/posthaste/internal/config"
 	"github.com/posthaste-go/posthaste/internal/producer/security"
 )
@@ -24,23 +28,9 @@ func securityOptions(cfg *posthaste.Config) ([]kgo.Opt, error) {
 	if err != nil {
 		return nil, configFailure(err)
 	}
-	if cfg.TLS != nil && t != nil {
-		t = cfg.TLS
-	}
 	if t != nil {
-		opts = append(opts, kgo.Dialer(func(ctx context.Context, network, addr string) (
-			net.Conn, error) {
-			var d net.Dialer
-			plain, err := d.DialContext(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			encrypted, err := security.Handshake(ctx, plain, addr, t)
-			if err != nil {
-				plain.Close()
-				return nil, err
-			}
-			return encrypted, nil
+		opts = append(opts, kgo.Dialer(func(ctx context.Context, _, addr string) (net.Conn, error) {
+			return dialTLS(ctx, addr, t)
 		}))
 	}
 	login, err := s.Login()
@@ -51,6 +41,49 @@ func securityOptions(cfg *posthaste.Config) ([]kgo.Opt, error) {
 		opts = append(opts, kgo.SASL(mechanism{cfg.SASLMechanism, login}))
 	}
 	return opts, nil
+}
+
+func dialTLS(ctx context.Context, addr string, cfg *tls.Config) (net.Conn, error) {
+	var d net.Dialer
+	plain, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	encrypted, err := security.Handshake(ctx, plain, addr, cfg)
+	if err != nil {
+		return nil, errors.Join(err, plain.Close())
+	}
+	return encrypted, nil
+}
+
+// trusted reports whether TLS comes about with a bootstrap server under cfg's
+// own certificates, which clients would try for a minute. Without TLS it does
+// nothing.
+func trusted(ctx context.Context, cfg *posthaste.Config) error {
+	s, err := securitySettings(cfg)
+	if err != nil {
+		return err
+	}
+	t, err := s.TLSConfig()
+	if err != nil {
+		return configFailure(err)
+	}
+	if t == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, probe.Timeout)
+	defer cancel()
+	var first error
+	for _, addr := range cfg.BootstrapServers {
+		conn, err := dialTLS(ctx, addr, t)
+		if err == nil {
+			return conn.Close()
+		}
+		if first == nil {
+			first = fmt.Errorf("%s: %w", addr, err)
+		}
+	}
+	return first
 }
 
 // configFailure makes an error about a setting one that ends with exit code 2.

@@ -69,6 +69,9 @@ func (c *connection) connect(e *env, cfg posthaste.Config) (*cluster, error) {
 	if err := probe.Any(e.ctx, cfg.BootstrapServers, cl.encrypted()); err != nil {
 		return nil, err
 	}
+	if err := trusted(e.ctx, &cl.cfg); err != nil {
+		return nil, err
+	}
 	return cl, nil
 }
 
@@ -97,7 +100,7 @@ func (c *connection) openEmbedded(e *env, cfg posthaste.Config) (*cluster, error
 	if b == nil {
 		cl.where = "the broker of " + c.Data + " at " + addr
 	}
-	if err := cl.cfg.Set("bootstrap.servers", addr); err == nil {
+	if err = cl.cfg.Set("bootstrap.servers", addr); err == nil {
 		err = cl.cfg.Validate()
 	}
 	if err != nil {

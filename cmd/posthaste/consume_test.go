@@ -93,6 +93,18 @@ func TestConsumeStopsWhenTimeIsUp(t *testing.T) {
 	}
 }
 
+func TestAGroupGoesOnWhereItStopped(t *testing.T) {
+	_, flags := testBroker(t, broker.Config{})
+	must(t, "a\nb\nc\n", with(flags, "produce", "--topic", "t")...)
+	for _, want := range []string{"a\nb\n", "c\n"} {
+		out := must(t, "", with(flags, "consume", "--topic", "t", "--group", "g", "--from-beginning",
+			"--max-messages", "2", "--timeout-ms", "3000")...).out
+		if out != want {
+			t.Errorf("the group read %q, want %q", out, want)
+		}
+	}
+}
+
 func TestCompletionScripts(t *testing.T) {
 	for shell, want := range map[string]string{"bash": "--key-field", "zsh": "#compdef posthaste",
 		"fish": "-l key-field"} {

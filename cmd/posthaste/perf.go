@@ -132,11 +132,14 @@ func (c *perfCmd) ensureTopic(e *env, cl *cluster) error {
 	}
 	defer a.Client.Close()
 	_, err = a.topic(e.ctx, c.Topic)
-	if c.Partitions == 0 || !errors.Is(err, errNoTopic) {
-		if errors.Is(err, errInterrupted) {
-			return err
-		}
-		return nil // what is wrong with the topic, sending shows
+	if _, refused := errors.AsType[*kerr.Error](err); refused || err == nil {
+		return nil
+	}
+	if !errors.Is(err, errNoTopic) {
+		return err
+	}
+	if c.Partitions == 0 {
+		return nil // whether the brokers create it, sending shows
 	}
 	if _, err := a.create(e.ctx, c.Topic, c.Partitions, 0, nil); !errors.Is(err,
 		kerr.TopicAlreadyExists) {

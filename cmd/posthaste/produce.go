@@ -281,15 +281,15 @@ func (c *produceCmd) readerProperties() (map[string]string, error) {
 }
 
 // ensureTopic creates the topic where that is asked for, and fails at once where
-// it is missing and the brokers would not make it. A cluster that does not
-// answer such questions is left to the producer.
+// it is missing and the brokers would not make it. A cluster that allows this
+// user to produce but not to ask is left to the producer.
 func (c *produceCmd) ensureTopic(e *env, a *admin) error {
 	_, err := a.topic(e.ctx, c.Topic)
-	if errors.Is(err, errInterrupted) {
-		return err
+	if _, refused := errors.AsType[*kerr.Error](err); refused || err == nil {
+		return nil
 	}
 	if !errors.Is(err, errNoTopic) {
-		return nil
+		return err
 	}
 	if c.Partitions > 0 {
 		_, err := a.create(e.ctx, c.Topic, c.Partitions, 0, nil)

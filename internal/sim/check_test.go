@@ -1,9 +1,11 @@
 package sim
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,6 +38,9 @@ func (v *verdict) say(format string, args ...any) {
 
 // afterClose looks at the producer once Close has returned.
 func (v *verdict) afterClose(m posthaste.Metrics) {
+	for _, text := range v.book.wrong {
+		v.say("%s", text)
+	}
 	if m.BufferAvailable != m.BufferTotal {
 		v.say("memory: %d of %d bytes are free after Close", m.BufferAvailable, m.BufferTotal)
 	}
@@ -87,7 +92,7 @@ func (v *verdict) log(partitions [][]broker.Record) {
 	v.places = map[string][]where{}
 	for i, records := range partitions {
 		for _, r := range records {
-			id, _, _ := strings.Cut(string(r.Value), "|")
+			id := idOf(r)
 			v.places[id] = append(v.places[id], where{int32(i), r.Offset})
 		}
 	}
@@ -97,6 +102,12 @@ func (v *verdict) log(partitions [][]broker.Record) {
 	if v.plan.ordered() {
 		v.order(partitions)
 	}
+}
+
+// idOf is sent.id of a record in the log.
+func idOf(r broker.Record) string {
+	id, _, _ := bytes.Cut(r.Value, []byte("|"))
+	return string(id)
 }
 
 // record checks one record against its copies.
@@ -147,8 +158,10 @@ func (v *verdict) order(partitions [][]broker.Record) {
 	for i, records := range partitions {
 		last := map[int]int{}
 		for _, r := range records {
-			var caller, seq int
-			if _, err := fmt.Sscanf(string(r.Value), "%d-%d|", &caller, &seq); err != nil {
+			sender, number, _ := strings.Cut(idOf(r), "-")
+			caller, err1 := strconv.Atoi(sender)
+			seq, err2 := strconv.Atoi(number)
+			if err := errors.Join(err1, err2); err != nil {
 				v.say("log: partition %d has %q at offset %d", i, r.Value, r.Offset)
 				continue
 			}

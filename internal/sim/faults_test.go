@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/posthaste-go/posthaste/broker"
@@ -36,53 +38,56 @@ type fault struct {
 	node      int
 	direction simnet.Direction
 	n         int // bytes of a cut, partition of a leader
-	rule      broker.Fault
+	rules     []broker.Fault
 }
 
 func (f fault) String() string {
 	if f.kind == inject {
-		return fmt.Sprintf("at %v %s", f.at, f.rule)
+		return fmt.Sprintf("at %v %v", f.at, f.rules)
 	}
 	return fmt.Sprintf("at %v %s node=%d %v n=%d for %v", f.at, f.kind, f.node, f.direction, f.n, f.last)
 }
 
-// rules are what broker.Inject may be given: nothing that a broker would not do.
+// rules are what broker.Inject may be given, %n standing for a number and %m for
+// the next one: nothing that a broker would not do.
 // An error code is answered in place of the append, so those that promise that
 // nothing was appended are true, and the others may be.
 var rules = []string{
-	"produce nth=%d: drop",
-	"produce nth=%d: drop-response",
-	"produce nth=%d times=3: drop-response",
-	"produce nth=%d: cut-at=7",
-	"produce nth=%d: cut-at=40",
-	"produce nth=%d: delay=3s",
-	"produce nth=%d times=4: delay=150ms",
-	"produce nth=%d: delay-response=3s",
-	"produce nth=%d times=5: delay-response=120ms",
-	"produce nth=%d times=2: error=NOT_LEADER_OR_FOLLOWER",
-	"produce nth=%d times=3: error=REQUEST_TIMED_OUT",
-	"produce nth=%d times=2: error=NOT_ENOUGH_REPLICAS",
-	"produce nth=%d times=2: error=NOT_ENOUGH_REPLICAS_AFTER_APPEND",
-	"produce nth=%d times=2: error=KAFKA_STORAGE_ERROR",
-	"produce nth=%d times=2: error=UNKNOWN_TOPIC_OR_PARTITION",
-	"produce nth=%d times=2: error=LEADER_NOT_AVAILABLE",
-	"produce nth=%d times=2: error=CORRUPT_MESSAGE",
-	"produce nth=%d: error=UNKNOWN_SERVER_ERROR",
-	"produce nth=%d times=3: error=MESSAGE_TOO_LARGE",
-	"produce nth=%d: error=MESSAGE_TOO_LARGE",
-	"produce nth=%d: error=TOPIC_AUTHORIZATION_FAILED",
-	"produce nth=%d: error=INVALID_RECORD",
-	"metadata nth=%d times=2: delay=700ms",
-	"metadata nth=%d times=3: drop",
-	"metadata nth=%d times=2: cut-at=30",
+	"produce nth=%n: drop",
+	"produce nth=%n: drop-response",
+	"produce nth=%n times=3: drop-response",
+	"produce nth=%n: cut-at=7",
+	"produce nth=%n: cut-at=40",
+	"produce nth=%n: delay=3s",
+	"produce nth=%n times=4: delay=150ms",
+	"produce nth=%n: delay-response=3s",
+	"produce nth=%n times=5: delay-response=120ms",
+	"produce nth=%n times=2: error=NOT_LEADER_OR_FOLLOWER",
+	"produce nth=%n times=3: error=REQUEST_TIMED_OUT",
+	"produce nth=%n times=2: error=NOT_ENOUGH_REPLICAS",
+	"produce nth=%n times=2: error=NOT_ENOUGH_REPLICAS_AFTER_APPEND",
+	"produce nth=%n times=2: error=KAFKA_STORAGE_ERROR",
+	"produce nth=%n times=2: error=UNKNOWN_TOPIC_OR_PARTITION",
+	"produce nth=%n times=2: error=LEADER_NOT_AVAILABLE",
+	"produce nth=%n times=2: error=CORRUPT_MESSAGE",
+	"produce nth=%n: error=UNKNOWN_SERVER_ERROR",
+	"produce nth=%n times=3: error=MESSAGE_TOO_LARGE",
+	"produce nth=%n: error=MESSAGE_TOO_LARGE",
+	"produce nth=%n: error=TOPIC_AUTHORIZATION_FAILED",
+	"produce nth=%n: error=INVALID_RECORD",
+	"metadata nth=%n times=2: delay=700ms",
+	"metadata nth=%n times=3: drop",
+	"metadata nth=%n times=2: cut-at=30",
 	"initproducerid: drop",
 	"initproducerid times=2: error=COORDINATOR_LOAD_IN_PROGRESS",
 	"initproducerid: delay-response=1s",
-	"apiversions nth=%d: drop",
-	"apiversions nth=%d: delay=2s",
-	"any nth=%d: pause=800ms",
-	"any nth=%d: kill",
-	"any nth=%d: restart",
+	"apiversions nth=%n: drop",
+	"apiversions nth=%n: delay=2s",
+	"any nth=%n: pause=800ms",
+	"any nth=%n: kill",
+	"produce nth=%n: drop-response; produce nth=%m: kill", // is what was appended remembered?
+	"produce nth=%n: drop-response; produce nth=%m: restart",
+	"any nth=%n: restart",
 }
 
 // drawFaults draws up to ten faults within the time that the load takes, and
@@ -101,15 +106,7 @@ func (p *plan) drawFaults(rng *rand.Rand) {
 			lose, slow, refuse, pause, kill, kill, restart, moveLeader, moveLeader, diskFull)
 		switch f.kind {
 		case inject:
-			text := pick(rng, rules...)
-			if nth := 1 + rng.IntN(30); len(text) > 0 && hasVerb(text) {
-				text = fmt.Sprintf(text, nth)
-			}
-			rule, err := broker.ParseFault(text)
-			if err != nil {
-				panic(err)
-			}
-			f.rule = rule
+			f.rules = drawRules(rng)
 		case cut:
 			f.n = pick(rng, rng.IntN(8), rng.IntN(100), rng.IntN(3000))
 		case moveLeader:
@@ -124,6 +121,17 @@ func (p *plan) drawFaults(rng *rand.Rand) {
 	slices.SortStableFunc(p.faults, func(a, b fault) int { return int(a.at - b.at) })
 }
 
-func hasVerb(text string) bool {
-	return len(text) > 2 && slices.Contains([]byte(text), '%')
+// drawRules draws faults for broker.Inject.
+func drawRules(rng *rand.Rand) (list []broker.Fault) {
+	n := 1 + rng.IntN(30)
+	text := strings.NewReplacer("%n", strconv.Itoa(n), "%m", strconv.Itoa(n+1)).
+		Replace(pick(rng, rules...))
+	for one := range strings.SplitSeq(text, "; ") {
+		f, err := broker.ParseFault(one)
+		if err != nil {
+			panic(err)
+		}
+		list = append(list, f)
+	}
+	return list
 }

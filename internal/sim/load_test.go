@@ -2,10 +2,11 @@ package sim
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
+	"strconv"
 	"sync"
 	"time"
 
@@ -28,7 +29,8 @@ type sent struct {
 	turn     int // among the callbacks of the producer
 }
 
-func (s *sent) id() string { return fmt.Sprintf("%d-%d", s.caller, s.seq) }
+// id is what the record's value begins with.
+func (s *sent) id() string { return strconv.Itoa(s.caller) + "-" + strconv.Itoa(s.seq) }
 
 func (s *sent) String() string {
 	if s.refused != nil {
@@ -49,9 +51,14 @@ type book struct {
 
 	mu    sync.Mutex
 	turns int
+	wrong []string
 	wg    sync.WaitGroup // callers
 	waits sync.WaitGroup // goroutines that wait for one outcome
 }
+
+// never is when those who wait give up, so that the lack of an outcome is found
+// by the checks and not by a bubble in which everybody waits.
+const never = 24 * time.Hour
 
 // run starts the callers.
 func (b *book) run() {
@@ -62,9 +69,16 @@ func (b *book) run() {
 	}
 }
 
+// patience ends a caller that waits and waits because nothing works.
+const patience = time.Minute
+
 // call is one caller's life.
 func (b *book) call(number int, c caller, rng *rand.Rand) {
+	start := time.Now()
 	for seq := range c.records {
+		if time.Since(start) > patience {
+			return
+		}
 		if seq%c.burst == 0 {
 			time.Sleep(upTo(rng, c.think*time.Duration(c.burst)))
 		}
@@ -77,22 +91,25 @@ func (b *book) call(number int, c caller, rng *rand.Rand) {
 		b.send(ctx, s, c, b.record(s, c, rng))
 		cancel()
 		if c.flush > 0 && seq%c.flush == c.flush-1 {
-			// The outcomes tell what came of it.
-			_ = b.producer.Flush(context.Background())
+			ctx, cancel := context.WithTimeout(context.Background(), never)
+			if err := b.producer.Flush(ctx); err != nil {
+				b.fail("flush: %v", err)
+			}
+			cancel()
 		}
 	}
 }
 
 func (b *book) record(s *sent, c caller, rng *rand.Rand) posthaste.Record {
-	value := s.id() + "|"
+	value := append([]byte(s.id()), '|')
 	if n := rng.IntN(c.maxSize + 1); oneIn(rng, 2) {
-		value += strings.Repeat("x", n)
-	} else {
-		for range n / 4 { // what compresses badly
-			value += fmt.Sprintf("%04x", rng.Uint32()&0xffff)
+		value = append(value, make([]byte, n)...)
+	} else { // what compresses badly
+		for range n / 8 {
+			value = binary.LittleEndian.AppendUint64(value, rng.Uint64())
 		}
 	}
-	r := posthaste.Record{Topic: topic, Value: []byte(value)}
+	r := posthaste.Record{Topic: topic, Value: value}
 	if c.keys > 0 {
 		r.Key = fmt.Appendf(nil, "key-%d", rng.IntN(c.keys))
 	}
@@ -112,7 +129,13 @@ func (b *book) send(ctx context.Context, s *sent, c caller, r posthaste.Record) 
 		return
 	case modeSync:
 		latest := time.Now().Add(b.plan.config.MaxBlock) // to be accepted
-		md, err := b.producer.SendSync(context.WithoutCancel(ctx), r)
+		ctx, cancel := context.WithTimeout(context.Background(), never)
+		defer cancel()
+		md, err := b.producer.SendSync(ctx, r)
+		if ctx.Err() != nil {
+			s.accepted = latest
+			return // without an outcome
+		}
 		if _, failed := errors.AsType[*posthaste.DeliveryError](err); err != nil && !failed {
 			s.refused = err
 			return
@@ -131,8 +154,11 @@ func (b *book) send(ctx context.Context, s *sent, c caller, r posthaste.Record) 
 	if c.mode == modeWait {
 		s.pending = false
 		b.waits.Go(func() {
-			md, err := d.Wait(context.Background())
-			b.resolve(s, md, err)
+			ctx, cancel := context.WithTimeout(context.Background(), never)
+			defer cancel()
+			if md, err := d.Wait(ctx); ctx.Err() == nil {
+				b.resolve(s, md, err)
+			}
 		})
 	}
 }
@@ -142,6 +168,13 @@ func earlier(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+// fail notes what went wrong beside the outcomes.
+func (b *book) fail(format string, args ...any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wrong = append(b.wrong, fmt.Sprintf(format, args...))
 }
 
 // resolve notes an outcome.

@@ -87,7 +87,7 @@ func newPlan(seed uint64) *plan {
 	p.net = simnet.Settings{Seed: seed, Delay: upTo(rng, 4*time.Millisecond),
 		Jitter: pick(rng, 0, upTo(rng, time.Millisecond), upTo(rng, 30*time.Millisecond))}
 	if oneIn(rng, 5) {
-		p.net.Bandwidth = 10_000 << rng.IntN(6)
+		p.net.Bandwidth = 50_000 << rng.IntN(6)
 	}
 	if oneIn(rng, 5) {
 		p.net.Buffer = 64 << rng.IntN(6)
@@ -123,7 +123,7 @@ func (p *plan) drawConfig(rng *rand.Rand) {
 	c.Linger = pick(rng, 0, 0, millis(rng, 1, 5), millis(rng, 1, 100))
 	c.BatchSize = 64 << rng.IntN(7)
 	c.BufferMemory = int64(6000 + rng.IntN(8*c.BatchSize))
-	c.MaxBlock = pick(rng, millis(rng, 0, 50), millis(rng, 100, 2000), time.Minute)
+	c.MaxBlock = pick(rng, millis(rng, 0, 50), millis(rng, 100, 2000), 5*time.Second)
 	c.RequestTimeout = pick(rng, millis(rng, 20, 200), millis(rng, 100, 2000))
 	c.DeliveryTimeout = c.Linger + c.RequestTimeout +
 		pick(rng, 0, millis(rng, 0, 500), millis(rng, 100, 5000), 30*time.Second)

@@ -2,12 +2,15 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -28,6 +31,7 @@ var (
 const stuck = 20 * time.Second
 
 func TestSimulation(t *testing.T) {
+	t.Setenv("GODEBUG", "tracebacklabels=1") // see simulate
 	start := time.Now()
 	var next, records, acked atomic.Int64
 	var workers sync.WaitGroup
@@ -51,8 +55,9 @@ func TestSimulation(t *testing.T) {
 		})
 	}
 	workers.Wait()
-	t.Logf("%d schedules, %d records, %d acknowledged, in %v", *countFlag, records.Load(),
-		acked.Load(), time.Since(start).Round(time.Millisecond))
+	fmt.Printf("simulation: seeds %d to %d, %d records, %d acknowledged, in %v\n", *seedFlag,
+		*seedFlag+uint64(*countFlag)-1, records.Load(), acked.Load(),
+		time.Since(start).Round(time.Millisecond))
 }
 
 // report fails t with what is wrong and how to see it again.
@@ -77,12 +82,24 @@ func simulate(t *testing.T, seed uint64) (v *verdict) {
 		panic(fmt.Sprintf("seed %d is stuck. Again: make sim SEED=%d N=1\n%v", seed, seed, p))
 	})
 	defer watchdog.Stop()
-	synctest.Test(t, func(t *testing.T) { v = schedule(t, p) })
+	v = &verdict{plan: p, book: &book{plan: p}}
+	defer func() {
+		if r := recover(); r != nil { // synctest: everybody waits, or somebody is left
+			v.say("goroutines: %v", r)
+		}
+	}()
+	synctest.Test(t, func(t *testing.T) {
+		// A panic in any goroutine of the schedule prints the label.
+		labels := pprof.Labels("seed", strconv.FormatUint(seed, 10))
+		pprof.SetGoroutineLabels(pprof.WithLabels(t.Context(), labels))
+		schedule(t, v)
+	})
 	return v
 }
 
 // schedule is simulate inside the bubble.
-func schedule(t *testing.T, p *plan) *verdict {
+func schedule(t *testing.T, v *verdict) {
+	p, b := v.plan, v.book
 	log := slog.New(slog.DiscardHandler)
 	if *logFlag {
 		log = slog.New(slog.NewTextHandler(os.Stdout, nil))
@@ -94,8 +111,7 @@ func schedule(t *testing.T, p *plan) *verdict {
 	if err != nil {
 		t.Fatalf("seed %d: %v\n%v", p.seed, err, p)
 	}
-	b := &book{plan: p, producer: producer}
-	v := &verdict{plan: p, book: b}
+	b.producer = producer
 	w.breakThings()
 	b.run()
 	closeProducer(b)
@@ -111,7 +127,6 @@ func schedule(t *testing.T, p *plan) *verdict {
 		v.say("broker: %v", err)
 	}
 	v.log(logs)
-	return v
 }
 
 // closeProducer closes the producer as the plan says, and returns when Close
@@ -122,10 +137,20 @@ func closeProducer(b *book) {
 	} else {
 		b.wg.Wait()
 	}
-	ctx, cancel := context.Background(), func() {}
-	if limit := b.plan.close.limit; limit > 0 {
-		ctx, cancel = context.WithTimeout(ctx, limit)
+	limit := b.plan.close.limit
+	if limit == 0 {
+		limit = never
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	_ = b.producer.Close(ctx) // what it could not deliver shows in the outcomes
+	start := time.Now()
+	err := b.producer.Close(ctx)
+	var lost *posthaste.CloseError
+	if err != nil && !errors.As(err, &lost) {
+		b.fail("close: %v", err)
+	}
+	longest := min(limit, b.plan.config.DeliveryTimeout)
+	if took := time.Since(start); took > longest+slack {
+		b.fail("close: it took %v, want at most %v", took, longest)
+	}
 }

@@ -162,7 +162,7 @@ func (w *world) tell(b *broker.Broker, f fault) {
 			w.log.Info("leader did not move", "error", err)
 		}
 	case inject:
-		b.Inject(f.rule)
+		b.Inject(f.rules...)
 	}
 }
 

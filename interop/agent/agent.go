@@ -25,53 +25,63 @@ import (
 	"github.com/posthaste-go/posthaste/interop/record"
 )
 
-// An Agent is one running program. It carries out one command at a time;
-// callers may come from any goroutine.
+// An Agent is a program that is started with its first command, and again with
+// the first after it broke. It carries out one command at a time; callers may
+// come from any goroutine.
 type Agent struct {
 	Name string // as tests print it, such as "librdkafka"
 
-	mu     sync.Mutex // held for the length of a command
+	command func() *exec.Cmd
+	mu      sync.Mutex // held for the length of a command
+	running *program   // nil before the first command and after a breakdown
+}
+
+// A program is one life of an agent's program.
+type program struct {
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
 	stdout *bufio.Reader
 	stderr *tail
-	broken error // why no further command can be carried out
 }
 
-// Start runs cmd, which must speak the protocol of this package.
-func Start(name string, cmd *exec.Cmd) (*Agent, error) {
-	a := &Agent{Name: name, cmd: cmd, stderr: &tail{max: 8 << 10}}
-	cmd.Stderr = a.stderr
+// New returns the agent of a program that speaks the protocol of this package;
+// command prepares it.
+func New(name string, command func() *exec.Cmd) *Agent {
+	return &Agent{Name: name, command: command}
+}
+
+func start(cmd *exec.Cmd) (*program, error) {
+	p := &program{cmd: cmd, stderr: &tail{max: 8 << 10}}
+	cmd.Stderr = p.stderr
 	var err error
-	if a.stdin, err = cmd.StdinPipe(); err != nil {
+	if p.stdin, err = cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
-	a.stdout = bufio.NewReaderSize(stdout, 1<<20)
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", name, err)
-	}
-	return a, nil
+	p.stdout = bufio.NewReaderSize(stdout, 1<<20)
+	return p, cmd.Start()
 }
 
-// Close ends the program and waits for it.
-func (a *Agent) Close() error {
+// Close ends the program, if it runs, and waits for it.
+func (a *Agent) Close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.broken = errors.New("closed")
-	a.stdin.Close()
-	ended := make(chan error, 1)
-	go func() { ended <- a.cmd.Wait() }()
-	select {
-	case err := <-ended:
-		return err
-	case <-time.After(5 * time.Second):
-		a.cmd.Process.Kill()
-		return <-ended
+	if a.running != nil {
+		a.running.end(5 * time.Second)
+		a.running = nil
 	}
+}
+
+// end closes the program's standard input and kills it if it does not end by
+// itself within patience.
+func (p *program) end(patience time.Duration) {
+	p.stdin.Close()
+	timer := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
+	defer timer.Stop()
+	_ = p.cmd.Wait() // how a program that is not wanted ends does not matter
 }
 
 // Consume asks for all records of a topic, from its beginning to the end it has
@@ -162,6 +172,9 @@ func rows[T any](ctx context.Context, a *Agent, command any) ([]T, error) {
 	return all, err
 }
 
+// errBroken marks an error after which the program cannot be talked to.
+var errBroken = errors.New("broken")
+
 // do sends one command and hands each row of the answer to each. When ctx ends
 // first the program is killed: its state is then unknown.
 func (a *Agent) do(ctx context.Context, command any, each func(json.RawMessage) error) error {
@@ -171,32 +184,38 @@ func (a *Agent) do(ctx context.Context, command any, each func(json.RawMessage) 
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.broken != nil {
-		return fmt.Errorf("%s: %w", a.Name, a.broken)
-	}
-	stop := context.AfterFunc(ctx, func() { a.cmd.Process.Kill() })
-	defer stop()
-	if err := a.exchange(append(line, '\n'), each); err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			a.broken = cause
-			err = fmt.Errorf("killed: %w", cause)
+	if a.running == nil {
+		if a.running, err = start(a.command()); err != nil {
+			a.running = nil
+			return fmt.Errorf("start %s: %w", a.Name, err)
 		}
+	}
+	p := a.running
+	stop := context.AfterFunc(ctx, func() { _ = p.cmd.Process.Kill() })
+	err = p.exchange(append(line, '\n'), each)
+	stopped := stop()
+	if errors.Is(err, errBroken) || !stopped {
+		p.end(0)
+		a.running = nil
+	}
+	if !stopped {
+		return fmt.Errorf("%s: killed: %w\n%s", a.Name, context.Cause(ctx), p.stderr)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", a.Name, err)
 	}
 	return nil
 }
 
-func (a *Agent) exchange(command []byte, each func(json.RawMessage) error) error {
-	if _, err := a.stdin.Write(command); err != nil {
-		a.broken = fmt.Errorf("ended early: %w\n%s", err, a.stderr)
-		return a.broken
+func (p *program) exchange(command []byte, each func(json.RawMessage) error) error {
+	if _, err := p.stdin.Write(command); err != nil {
+		return fmt.Errorf("%w: ended early: %w\n%s", errBroken, err, p.stderr)
 	}
 	var bad error // the first row that each refused; the rest is read all the same
 	for {
-		line, err := a.stdout.ReadBytes('\n')
+		line, err := p.stdout.ReadBytes('\n')
 		if err != nil {
-			a.broken = fmt.Errorf("ended early: %w\n%s", err, a.stderr)
-			return a.broken
+			return fmt.Errorf("%w: ended early: %w\n%s", errBroken, err, p.stderr)
 		}
 		var answer struct {
 			Row    json.RawMessage
@@ -205,8 +224,7 @@ func (a *Agent) exchange(command []byte, each func(json.RawMessage) error) error
 		}
 		switch err := json.Unmarshal(line, &answer); {
 		case err != nil:
-			a.broken = fmt.Errorf("answered %.200q: %w", line, err)
-			return a.broken
+			return fmt.Errorf("%w: answered %.200q: %w", errBroken, line, err)
 		case answer.Failed != nil:
 			return errors.New(*answer.Failed)
 		case answer.Done:

@@ -11,11 +11,8 @@ import (
 // sh starts an agent that is a shell script.
 func sh(t *testing.T, script string) *Agent {
 	t.Helper()
-	a, err := Start("script", exec.Command("sh", "-c", script))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { a.Close() })
+	a := New("script", func() *exec.Cmd { return exec.Command("sh", "-c", script) })
+	t.Cleanup(a.Close)
 	return a
 }
 
@@ -54,6 +51,13 @@ func TestAgentThatDiesShowsItsStandardError(t *testing.T) {
 
 func TestAgentThatHangsIsKilledWhenTheContextEnds(t *testing.T) {
 	a := sh(t, `exec sleep 600`)
+	for range 2 { // the second on a new program
+		hang(t, a)
+	}
+}
+
+func hang(t *testing.T, a *Agent) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := a.Consume(ctx, Consume{}); err == nil ||

@@ -6,7 +6,6 @@ import (
 	"context"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 
 	"github.com/posthaste-go/posthaste/interop/agent"
@@ -44,17 +43,13 @@ const (
 func Agent(t testing.TB) *agent.Agent {
 	t.Helper()
 	Install(t)
-	a, err := startAgent()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
+	return theAgent
 }
 
-var startAgent = sync.OnceValues(func() (*agent.Agent, error) {
+var theAgent = agent.New("Java", func() *exec.Cmd {
 	in, err := install()
 	if err != nil {
-		return nil, err
+		return &exec.Cmd{Err: err}
 	}
-	return agent.Start("Java", in.Command(context.Background(), "Agent"))
+	return in.Command(context.Background(), "Agent")
 })

@@ -31,19 +31,15 @@ func KafkaJS(t testing.TB) *agent.Agent {
 	if _, err := install(); err != nil {
 		need.Missing(t, "kafkajs", err)
 	}
-	a, err := start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
+	return kafkaJS
 }
 
-var start = sync.OnceValues(func() (*agent.Agent, error) {
+var kafkaJS = agent.New("kafkajs", func() *exec.Cmd {
 	dir, err := install()
 	if err != nil {
-		return nil, err
+		return &exec.Cmd{Err: err}
 	}
-	return agent.Start("kafkajs", exec.Command("node", filepath.Join(dir, "agent.js")))
+	return exec.Command("node", filepath.Join(dir, "agent.js"))
 })
 
 var install = sync.OnceValues(func() (string, error) {

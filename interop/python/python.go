@@ -31,41 +31,39 @@ var requirements embed.FS
 // Its settings are librdkafka's. Without Python it ends t as need.Missing does.
 func Librdkafka(t testing.TB) *agent.Agent {
 	t.Helper()
-	return started(t, startLibrdkafka)
+	needPython(t)
+	return librdkafka
 }
 
 // KafkaPython is the client of kafka-python, one for the whole test binary. Its
 // settings are written as Java's and translated.
 func KafkaPython(t testing.TB) *agent.Agent {
 	t.Helper()
-	return started(t, startKafkaPython)
+	needPython(t)
+	return kafkaPython
 }
 
 var (
-	startLibrdkafka  = sync.OnceValues(func() (*agent.Agent, error) { return start("librdkafka") })
-	startKafkaPython = sync.OnceValues(func() (*agent.Agent, error) { return start("kafkapython") })
+	librdkafka  = newAgent("librdkafka", "librdkafka.py")
+	kafkaPython = newAgent("kafka-python", "kafkapython.py")
 )
 
-func started(t testing.TB, start func() (*agent.Agent, error)) *agent.Agent {
+func needPython(t testing.TB) {
 	t.Helper()
 	need.Programs(t, "python3")
 	if _, err := install(); err != nil {
 		need.Missing(t, "Python packages", err)
 	}
-	a, err := start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
 }
 
-func start(program string) (*agent.Agent, error) {
-	in, err := install()
-	if err != nil {
-		return nil, err
-	}
-	interpreter := filepath.Join(in.venv, "bin", "python")
-	return agent.Start(program, exec.Command(interpreter, filepath.Join(in.src, program+".py")))
+func newAgent(name, script string) *agent.Agent {
+	return agent.New(name, func() *exec.Cmd {
+		in, err := install()
+		if err != nil {
+			return &exec.Cmd{Err: err}
+		}
+		return exec.Command(filepath.Join(in.venv, "bin", "python"), filepath.Join(in.src, script))
+	})
 }
 
 type installation struct {

@@ -151,6 +151,9 @@ func serving[Q, P any, Req requestMessage[Q], Resp responseMessage[P]](
 	return entry{
 		Range: protocol.Range{Min: least, Max: most},
 		serve: func(c *call, body, out []byte) ([]byte, error) {
+			if err := checkLayout(c.req.Header.Key, c.version, body); err != nil {
+				return out, err
+			}
 			req, resp := Req(new(Q)), Resp(new(P))
 			req.Default()
 			req.SetVersion(c.version)

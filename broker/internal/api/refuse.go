@@ -14,6 +14,11 @@ import (
 // where the response has one code only. It is for faults on purpose, so it may
 // be slow, and works by reflection rather than by knowledge of each API.
 func (a *API) Refuse(req *server.Request, code errcode.Code, out []byte) ([]byte, error) {
+	if _, known := layouts[req.Header.Key]; known {
+		if err := checkLayout(req.Header.Key, req.Header.Version, req.Body); err != nil {
+			return out, err
+		}
+	}
 	message := kmsg.RequestForKey(int16(req.Header.Key))
 	message.SetVersion(req.Header.Version)
 	if err := message.ReadFrom(req.Body); err != nil {

@@ -138,7 +138,7 @@ func (a *Accumulator) appendLocked(
 ) (Receipt, bool) {
 	timestamp := r.Timestamp
 	if timestamp < 0 {
-		timestamp = a.now(b)
+		timestamp = max(a.clock.Milli(), b.Outcome.BaseTimestamp)
 	}
 	size := b.Size()
 	index, ok := b.Append(timestamp, r.Key, r.Value, r.Headers, r.HeadersSize)
@@ -155,17 +155,6 @@ func (a *Accumulator) appendLocked(
 		}
 	}
 	return Receipt{Outcome: b.Outcome, Index: index, Timestamp: timestamp}, true
-}
-
-// exactRecords is how many records of a batch get the exact time; behind them
-// the batch is filling fast and a time good to a millisecond will do.
-const exactRecords = 8
-
-func (a *Accumulator) now(b *batch.Batch) int64 {
-	if b.Count() < exactRecords {
-		return a.clock.Now().UnixMilli()
-	}
-	return max(a.clock.Milli(), b.Outcome.BaseTimestamp)
 }
 
 func entry(r *Record, index int32, timestamp int64) batch.Entry {
@@ -284,7 +273,7 @@ func (a *Accumulator) stepLocked(p *Partition, sticky bool, r *Record, spare *[]
 	if cap(buf) < need {
 		var ok bool
 		if buf, ok = a.pool.TryGet(max(need, p.hint)); !ok {
-			s.need = need
+			s.need = max(need, a.share())
 			return s
 		}
 	} else {
@@ -305,6 +294,16 @@ func (a *Accumulator) stepLocked(p *Partition, sticky bool, r *Record, spare *[]
 	}
 	s.notice = p.noticeLocked(watchAny) || s.notice
 	return s
+}
+
+// share is the capacity that is asked for when memory is short. What one record
+// needs would do, but would make batches of one record just when they should
+// be big; a quarter of the memory, shared among all partitions, leaves enough
+// for what is in flight.
+func (a *Accumulator) share() int {
+	partitions := int64(len(*a.partitions.Load()))
+	top := a.settings.BatchSize + batch.Overhead
+	return int(min(a.pool.Stats().Total/4/max(partitions, 1), int64(top)))
 }
 
 // needed is the capacity that a batch for r alone takes, at the least.
@@ -397,7 +396,6 @@ func (a *Accumulator) Close() {
 	a.closed.Store(true)
 	a.pool.Close()
 	for _, p := range *a.partitions.Load() {
-		p.mu.Lock() // wait for an append that did not see the flag
-		p.mu.Unlock()
+		p.await()
 	}
 }

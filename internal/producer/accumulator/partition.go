@@ -41,6 +41,13 @@ type Partition struct {
 	_ [64]byte // keeps neighbours' locks off this cache line
 }
 
+// await returns when an append that has not seen that the accumulator is closed
+// is through.
+func (p *Partition) await() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+}
+
 // closeLocked detaches the open batch to the closed ones. Without compression
 // it is Ready at once.
 func (p *Partition) closeLocked() *batch.Batch {

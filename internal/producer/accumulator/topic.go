@@ -27,6 +27,7 @@ type Topic struct {
 // view is an immutable picture of a topic. Partitions keep their identity from
 // one view to the next.
 type view struct {
+	name       string
 	partitions []*Partition
 	leaders    []int32          // node that leads each partition, -1 if none
 	available  []int32          // partitions with a leader, ascending
@@ -50,7 +51,7 @@ func (a *Accumulator) Topic(name string) *Topic {
 	t := a.topics[name]
 	if t == nil {
 		t = &Topic{Name: name, owner: a}
-		t.view.Store(&view{})
+		t.view.Store(&view{name: name})
 		t.sticky.Store(-1)
 		a.topics[name] = t
 	}
@@ -84,7 +85,7 @@ func (a *Accumulator) SetPartitions(t *Topic, l Leaders) {
 		}
 		a.partitions.Store(&all)
 	}
-	v := &view{partitions: t.all, leaders: l.Nodes}
+	v := &view{name: t.Name, partitions: t.all, leaders: l.Nodes}
 	v.available, v.loads = choices(l)
 	t.table.Store(nil)
 	t.view.Store(v)
@@ -114,7 +115,7 @@ func (a *Accumulator) Forget(name string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if t := a.topics[name]; t != nil {
-		t.view.Store(&view{})
+		t.view.Store(&view{name: name})
 	}
 }
 
@@ -139,32 +140,30 @@ func (t *Topic) ID(index int32) (batch.PartitionID, bool) {
 // NumPartitions counts the partitions of the topic's newest metadata.
 func (t *Topic) NumPartitions() int { return len(t.view.Load().leaders) }
 
-// Snapshot is the topic as a partitioner sees it.
-func (t *Topic) Snapshot() Snapshot { return Snapshot{t.Name, t.view.Load()} }
+// Snapshot is the topic as a partitioner sees it. It implements
+// partitioner.Topic; being a pointer it costs no allocation to pass on.
+func (t *Topic) Snapshot() Snapshot { return t.view.Load() }
 
-// Snapshot implements partitioner.Topic.
-type Snapshot struct {
-	name string
-	view *view
-}
+// Snapshot is one picture of a topic.
+type Snapshot = *view
 
 // Name is the topic's name.
-func (s Snapshot) Name() string { return s.name }
+func (v *view) Name() string { return v.name }
 
 // NumPartitions counts the partitions.
-func (s Snapshot) NumPartitions() int { return len(s.view.leaders) }
+func (v *view) NumPartitions() int { return len(v.leaders) }
 
 // Leader is the node that leads a partition.
-func (s Snapshot) Leader(partition int32) (int32, bool) {
-	if uint32(partition) >= uint32(len(s.view.leaders)) {
+func (v *view) Leader(partition int32) (int32, bool) {
+	if uint32(partition) >= uint32(len(v.leaders)) {
 		return -1, false
 	}
-	node := s.view.leaders[partition]
+	node := v.leaders[partition]
 	return node, node >= 0
 }
 
 // Available lists the partitions that have a leader.
-func (s Snapshot) Available() []int32 { return s.view.available }
+func (v *view) Available() []int32 { return v.available }
 
 // pick is the partition for a record: the one asked for or the sticky one.
 func (a *Accumulator) pick(t *Topic, index int32) (*Partition, error) {

@@ -45,7 +45,6 @@ type Pool struct {
 	avail   int64      // bytes of buffer.memory nobody holds, kept ones included
 	waiters []*waiter  // oldest first; non-empty only while avail is too small for the first
 	closed  bool
-	waited  time.Duration
 	refused uint64 // waits that ended in ErrExhausted
 }
 

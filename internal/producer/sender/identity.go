@@ -62,7 +62,8 @@ func (c *Core) settle(p *partition) bool {
 	if p.numbered() || c.txn != nil { // the transaction's end raises the epoch
 		return false
 	}
-	if c.fatal == nil && c.identity.State() == producerid.Assigned && p.sequences.ID == c.identity.Current() {
+	if c.fatal == nil && c.identity.State() == producerid.Assigned &&
+		p.sequences.ID == c.identity.Current() {
 		c.identity.Raise()
 		c.counters.EpochRaises++
 	}
@@ -105,6 +106,9 @@ func (c *Core) producerIDAnswer(ev *ProducerIDAnswer) {
 	}
 	if c.identity.State() != producerid.Requesting || c.identityConn != ev.Conn {
 		return
+	}
+	if ev.Code == errcode.InvalidProducerEpoch { // the same, from older coordinators
+		ev.Code = errcode.ProducerFenced
 	}
 	switch {
 	case ev.Err == nil && ev.Code == errcode.None:

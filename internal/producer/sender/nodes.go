@@ -257,7 +257,8 @@ func (c *Core) unblock(n *node) {
 }
 
 // anyNode is a connected node for a metadata or other request: the one with the
-// least under way, and a suspect one only if there is no other. If there is none, some are dialled, and nil is returned.
+// least under way, and a suspect one only if there is no other. If there is none,
+// some are dialled, and nil is returned.
 func (c *Core) anyNode() *node {
 	var best *node
 	for _, n := range c.sorted() {

@@ -18,7 +18,7 @@ const (
 	Sending                          // batches go out as the window allows
 	Muted                            // one batch, retried or an id's first, until acknowledged
 	Leaderless                       // nobody to send to
-	Draining                         // lost count: numbered batches are settled, then the epoch is raised
+	Draining                         // lost count: numbered batches settle, then the epoch is raised
 )
 
 func (s PartitionState) String() string {

@@ -175,13 +175,15 @@ var commands map[string]func(h *harness, args []string)
 
 func init() { // not an initializer: the commands refer to each other's helpers
 	commands = map[string]func(h *harness, args []string){
-		"cluster":    (*harness).setCluster,
-		"manual":     func(h *harness, args []string) { h.setManual(args, true) },
-		"auto":       func(h *harness, args []string) { h.setManual(args, false) },
-		"warm":       (*harness).warm,
-		"quiet":      func(h *harness, _ []string) { h.trace.Reset() },
-		"want":       func(h *harness, args []string) { h.post(WantTopic{Topic: args[0]}) },
-		"missing":    func(h *harness, args []string) { h.post(WantTopic{Topic: args[0], Missing: true}) },
+		"cluster": (*harness).setCluster,
+		"manual":  func(h *harness, args []string) { h.setManual(args, true) },
+		"auto":    func(h *harness, args []string) { h.setManual(args, false) },
+		"warm":    (*harness).warm,
+		"quiet":   func(h *harness, _ []string) { h.trace.Reset() },
+		"want":    func(h *harness, args []string) { h.post(WantTopic{Topic: args[0]}) },
+		"missing": func(h *harness, args []string) {
+			h.post(WantTopic{Topic: args[0], Missing: true})
+		},
 		"ready":      func(h *harness, args []string) { h.make(args, false, false) },
 		"open":       func(h *harness, args []string) { h.make(args, true, false) },
 		"sealing":    func(h *harness, args []string) { h.make(args, false, true) },
