@@ -45,7 +45,7 @@ type Producer struct {
 
 	transactions transactions
 
-	closing  sync.Once
+	closing  atomic.Bool
 	closed   chan struct{} // closed when Close is through
 	closeErr error
 }
@@ -241,19 +241,23 @@ func (e *CloseError) Unwrap() error { return e.Cause }
 // ends all goroutines and connections. When ctx ends first, or in a callback,
 // where it could wait for ever, it gives up what is left: those records fail
 // with ErrClosed, and Close returns them in a *CloseError. An open transaction
-// is aborted. A second Close waits for the first and returns the same.
+// is aborted. A second Close waits for the first and returns the same, but in a
+// callback, for which the first waits, it does nothing.
 func (p *Producer) Close(ctx context.Context) error {
 	inside := completion.Inside()
-	p.closing.Do(func() { p.close(ctx, inside) })
-	if !inside {
-		<-p.closed
+	if p.closing.CompareAndSwap(false, true) {
+		p.close(ctx, inside)
+	} else if inside {
+		return nil
 	}
+	<-p.closed
 	return p.closeErr
 }
 
 func (p *Producer) close(ctx context.Context, inside bool) {
 	defer close(p.closed)
 	p.goDown(ErrClosed)
+	p.loop.Metadata.Wake() // who waits for a topic is to see that
 	p.acc.Close()
 	var cause, unended error
 	if inside {

@@ -45,7 +45,8 @@ func (f fault) String() string {
 	if f.kind == inject {
 		return fmt.Sprintf("at %v %v", f.at, f.rules)
 	}
-	return fmt.Sprintf("at %v %s node=%d %v n=%d for %v", f.at, f.kind, f.node, f.direction, f.n, f.last)
+	return fmt.Sprintf("at %v %s node=%d %v n=%d for %v",
+		f.at, f.kind, f.node, f.direction, f.n, f.last)
 }
 
 // rules are what broker.Inject may be given, %n standing for a number and %m for

@@ -296,8 +296,11 @@ func (s *stream) read(b []byte) (int, error) {
 // takeLocked fills b with what has arrived. If nothing has, next is when
 // something will, zero if nothing is under way.
 func (s *stream) takeLocked(b []byte) (n int, next time.Time, err error) {
+	if s.broken { // whatever is held, or comes in still
+		return 0, time.Time{}, s.readErr
+	}
 	now := clock.Now()
-	if !s.readBy.IsZero() && !now.Before(s.readBy) && !s.broken {
+	if !s.readBy.IsZero() && !now.Before(s.readBy) {
 		return 0, time.Time{}, os.ErrDeadlineExceeded
 	}
 	for n < len(b) && len(s.segments) > 0 && !s.held && !s.segments[0].at.After(now) {

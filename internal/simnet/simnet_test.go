@@ -219,6 +219,24 @@ func TestCloseLetsWhatWasWrittenArrive(t *testing.T) {
 	})
 }
 
+func TestCloseEndsAReadOfWhatIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, client, server := pair(t, simnet.Settings{})
+		n.Hold(host, simnet.ToClient, true)
+		failed := make(chan error)
+		go func() {
+			_, err := client.Read(make([]byte, 1))
+			failed <- err
+		}()
+		synctest.Wait()
+		client.Close()
+		server.Close()
+		if err := <-failed; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("read = %v, want closed", err)
+		}
+	})
+}
+
 func TestCloseWriteLeavesTheOtherWayOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, client, server := pair(t, simnet.Settings{})

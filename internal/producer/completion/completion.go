@@ -146,18 +146,22 @@ func (q *Queue) do(i *item) {
 	}
 }
 
-// Inside reports whether the caller runs in a callback: waiting for callbacks
-// there would be waiting for itself.
+// Inside reports whether the caller runs in a callback, however deep: waiting for
+// callbacks there would be waiting for itself.
 func Inside() bool {
 	pcs := make([]uintptr, 64)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
-	for {
-		f, more := frames.Next()
-		if strings.HasSuffix(f.Function, "completion.(*Queue).run") {
-			return true
-		}
-		if !more {
+	for skip := 2; ; skip += len(pcs) {
+		n := runtime.Callers(skip, pcs)
+		if n == 0 {
 			return false
+		}
+		frames := runtime.CallersFrames(pcs[:n])
+		for more := true; more; {
+			var f runtime.Frame
+			f, more = frames.Next()
+			if strings.HasSuffix(f.Function, "completion.(*Queue).run") {
+				return true
+			}
 		}
 	}
 }

@@ -191,7 +191,7 @@ func (l *Loop) run() {
 		l.publishStats() // first: who hears of an outcome finds it counted
 		l.perform(out, stopping)
 		clear(out)
-		if stopping && len(l.conns) == 0 {
+		if stopping && len(l.conns) == 0 && l.core.Resolved() {
 			l.workers.wait()
 			return
 		}

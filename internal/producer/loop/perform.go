@@ -51,7 +51,7 @@ func (l *Loop) perform(effects []sender.Effect, stopping bool) {
 			l.settings.Logger.Error("producer has failed for good", "error", e.Failure)
 			l.fatal.Store(e.Failure)
 			l.settings.Fatal(e.Failure)
-			l.Metadata.Publish(l.Metadata.Load()) // wakes those who wait for a topic
+			l.Metadata.Wake()
 		case sender.BlockNode:
 			l.blocked[e.Node] = true
 			l.spread(l.core.Snapshot(), true)
@@ -104,7 +104,7 @@ func (l *Loop) note(e *sender.Effect) {
 	l.settings.Logger.Warn("connection lost", "broker", e.Node, "address", e.Addr, "error", e.Err)
 	l.trouble.Store(&trouble{e.Err, e.Fatal})
 	if e.Fatal {
-		l.Metadata.Publish(l.Metadata.Load())
+		l.Metadata.Wake()
 	}
 }
 

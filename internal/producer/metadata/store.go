@@ -28,13 +28,19 @@ func (s *Store) Load() *Snapshot { return s.current.Load() }
 // Publish replaces the snapshot.
 func (s *Store) Publish(next *Snapshot) {
 	s.current.Store(next)
+	s.Wake()
+}
+
+// Wake makes everybody in Await look again, at the same snapshot: what they
+// wait for may have become pointless.
+func (s *Store) Wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
 
-// Changed is closed at the next Publish. Take it before Load, lest a Publish
+// Changed is closed at the next Publish or Wake. Take it before Load, lest a Publish
 // between the two go unseen.
 func (s *Store) Changed() <-chan struct{} {
 	s.mu.Lock()

@@ -239,7 +239,14 @@ func (c *Core) NextWake() time.Time {
 	return at
 }
 
-// Idle reports whether no batch is unresolved.
-func (c *Core) Idle() bool { return c.active == 0 }
+// Resolved reports whether every batch has its outcome.
+func (c *Core) Resolved() bool {
+	for _, p := range c.partitions {
+		if p != nil && (len(p.batches) > 0 || !c.source.Look(p.id).Empty()) {
+			return false
+		}
+	}
+	return true
+}
 
 func (c *Core) do(e Effect) { c.out = append(c.out, e) }
