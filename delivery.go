@@ -131,6 +131,9 @@ func cause(index int32, f *batch.Failure) error {
 	case f.Err != nil && f.Code != errcode.None:
 		return &failure{is: KafkaError(f.Code), cause: f.Err, text: f.Err.Error()}
 	case f.Err != nil:
+		if code, ok := errors.AsType[errcode.Code](f.Err); ok { // what users can compare
+			return &failure{is: KafkaError(code), cause: f.Err, text: f.Err.Error()}
+		}
 		return f.Err
 	case f.Message != "":
 		return &failure{is: KafkaError(f.Code), text: f.Code.Name() + ": " + f.Message}

@@ -14,6 +14,7 @@ import (
 	"github.com/posthaste-go/posthaste/internal/producer/batch"
 	"github.com/posthaste-go/posthaste/internal/producer/completion"
 	"github.com/posthaste-go/posthaste/internal/producer/loop"
+	"github.com/posthaste-go/posthaste/internal/producer/txn"
 )
 
 // Producer sends records to a Kafka cluster. It is safe for concurrent use, and
@@ -35,9 +36,14 @@ type Producer struct {
 	loop      *loop.Loop
 	acc       *accumulator.Accumulator
 
-	down   atomic.Pointer[error]             // why nothing can be sent any more
+	down   atomic.Pointer[error]             // why nothing can be sent: for now, or any more
 	last   atomic.Pointer[accumulator.Topic] // the topic of the last record: most often the next one's
 	topics sync.Map                          // name → *accumulator.Topic
+
+	gate  sync.Mutex // guards changes of down, and final
+	final bool       // down stays
+
+	transactions transactions
 
 	closing  atomic.Bool
 	closed   chan struct{} // closed when Close is through
@@ -51,17 +57,15 @@ func NewProducer(cfg Config) (*Producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.transactionalID != "" {
-		return nil, &ConfigError{Key: "transactional.id", Value: s.transactionalID,
-			Reason: "transactions are not part of this version",
-			Remedy: "leave it out; without it a producer is idempotent"}
-	}
 	p := &Producer{settings: s, closed: make(chan struct{})}
 	if len(s.interceptors) > 0 {
 		p.chain = &chain{interceptors: s.interceptors, logger: s.logger}
 	}
 	if err := p.wire(); err != nil {
 		return nil, err
+	}
+	if s.transactionalID != "" {
+		p.transactionState(txn.Uninitialized, nil)
 	}
 	return p, nil
 }
@@ -75,11 +79,13 @@ func NewProducer(cfg Config) (*Producer, error) {
 //	size             ≤ Config.MaxRequestSize bytes, uncompressed, headers included
 //	order            records of one partition keep the order of their Sends
 //
+// A producer with a transactional id sends in transactions only.
+//
 // Errors returned here mean that nothing was buffered: ErrClosed, ErrFatal,
-// ErrRecordTooLarge, ErrBufferExhausted, ErrTimeout (no such topic or
-// partition), ErrInvalidRecord, a KafkaError, or context.Cause(ctx). What a
-// broker answers arrives through the Delivery, as a *DeliveryError, within
-// Config.DeliveryTimeout of Send.
+// ErrInvalidState and ErrAbortable (of a transaction), ErrRecordTooLarge,
+// ErrBufferExhausted, ErrTimeout (no such topic or partition), ErrInvalidRecord,
+// a KafkaError, or context.Cause(ctx). What a broker answers arrives through the
+// Delivery, as a *DeliveryError, within Config.DeliveryTimeout of Send.
 //
 // Source: KIP-91 (delivery.timeout.ms), KIP-480 and KIP-794 (choice of
 // partition), KIP-98 (idempotence).
@@ -129,7 +135,7 @@ func (p *Producer) send(
 	var rec accumulator.Record
 	rec.Timestamp, rec.Key, rec.Value = -1, r.Key, r.Value
 	if err := p.check(r, &rec); err != nil {
-		return Delivery{}, err
+		return Delivery{}, p.spoil(r.Topic, err)
 	}
 	if done != nil {
 		rec.Callback, rec.WantEntry = done, true
@@ -141,24 +147,24 @@ func (p *Producer) send(
 	if topic == nil || topic.Name != r.Topic {
 		var err error
 		if topic, err = p.topic(ctx, r.Topic, &wait); err != nil {
-			return Delivery{}, err
+			return Delivery{}, p.spoil(r.Topic, err)
 		}
 	}
 	index, err := p.partition(ctx, r, topic, typed, &wait)
 	if err != nil {
-		return Delivery{}, err
+		return Delivery{}, p.spoil(r.Topic, err)
 	}
 	receipt, err := p.acc.Append(ctx, topic, index, &rec, wait)
 	if err != nil {
 		if !errors.Is(err, accumulator.ErrNoPartition) {
-			return Delivery{}, p.refused(err, r)
+			return Delivery{}, p.spoil(r.Topic, p.refused(err, r))
 		}
 		// The topic was not used for long and has been forgotten.
 		if err := p.await(ctx, r.Topic, index, &wait); err != nil {
-			return Delivery{}, err
+			return Delivery{}, p.spoil(r.Topic, err)
 		}
 		if receipt, err = p.acc.Append(ctx, topic, index, &rec, wait); err != nil {
-			return Delivery{}, p.refused(err, r)
+			return Delivery{}, p.spoil(r.Topic, p.refused(err, r))
 		}
 	}
 	d.outcome, d.index, d.timestamp = receipt.Outcome, receipt.Index, receipt.Timestamp
@@ -234,9 +240,9 @@ func (e *CloseError) Unwrap() error { return e.Cause }
 // Close refuses new records, delivers what was accepted, runs the callbacks and
 // ends all goroutines and connections. When ctx ends first, or in a callback,
 // where it could wait for ever, it gives up what is left: those records fail
-// with ErrClosed, and Close returns them in a *CloseError. A second Close waits
-// for the first and returns the same, but in a callback, for which the first
-// waits, it does nothing.
+// with ErrClosed, and Close returns them in a *CloseError. An open transaction
+// is aborted. A second Close waits for the first and returns the same, but in a
+// callback, for which the first waits, it does nothing.
 func (p *Producer) Close(ctx context.Context) error {
 	inside := completion.Inside()
 	if p.closing.CompareAndSwap(false, true) {
@@ -253,10 +259,13 @@ func (p *Producer) close(ctx context.Context, inside bool) {
 	p.goDown(ErrClosed)
 	p.loop.Metadata.Wake() // who waits for a topic is to see that
 	p.acc.Close()
-	var cause error
+	var cause, unended error
 	if inside {
 		cause = errors.New("called in a callback")
 	} else {
+		if p.settings.transactionalID != "" {
+			unended = p.endTransaction(ctx)
+		}
 		select {
 		case <-p.loop.Flush().Done:
 		case <-ctx.Done():
@@ -273,7 +282,9 @@ func (p *Producer) close(ctx context.Context, inside bool) {
 	}
 	p.loop.Stop(!inside)
 	p.clock.Close()
-	p.closeErr = p.undelivered(cause)
+	if p.closeErr = p.undelivered(cause); p.closeErr == nil {
+		p.closeErr = unended
+	}
 	if p.chain != nil {
 		p.chain.close()
 	}
@@ -314,6 +325,3 @@ func (p *Producer) undelivered(cause error) error {
 	}
 	return e
 }
-
-// goDown makes every later Send fail with err, unless there is a reason already.
-func (p *Producer) goDown(err error) { p.down.CompareAndSwap(nil, &err) }

@@ -246,6 +246,12 @@ func (p *Producer) refused(err error, r *Record) error {
 			return *down
 		}
 		return ErrClosed
+	case errors.Is(err, accumulator.ErrHeld):
+		if down := p.down.Load(); down != nil {
+			return *down
+		}
+		return &failure{is: ErrInvalidState,
+			text: "the transaction ended while the record was being sent"}
 	case errors.Is(err, bufferpool.ErrExhausted):
 		stats := p.acc.Memory()
 		return &failure{is: ErrBufferExhausted, cause: ErrTimeout, text: fmt.Sprintf(

@@ -90,8 +90,9 @@ func (p *Producer) wire() error {
 	}
 	p.loop = loop.New(loop.Settings{
 		Sender: senderSettings(s), Conn: connection, Complete: p.complete,
-		Fatal: func(f *batch.Failure) { p.goDown(p.fatal(f)) },
-		Rack:  rack, Logger: s.logger,
+		Fatal:       func(f *batch.Failure) { p.goDown(p.fatal(f)) },
+		Transaction: p.transactionState,
+		Rack:        rack, Logger: s.logger,
 		Accumulator: func(n accumulator.Notices) *accumulator.Accumulator {
 			return accumulator.New(accumulator.Settings{
 				BatchSize: s.batchSize, Compressor: compressor, Adaptive: s.adaptive,
@@ -114,6 +115,7 @@ func compressorOf(s *settings) (*compression.Compressor, error) {
 func senderSettings(s *settings) sender.Settings {
 	out := sender.Settings{
 		Acks: s.acks, Idempotent: s.idempotence, MaxInFlight: s.maxInFlight,
+		Transactional:  s.transactionalID != "",
 		MaxRequestSize: s.maxRequestSize, Linger: s.linger,
 		DeliveryTimeout: s.deliveryTimeout, RequestTimeout: s.requestTimeout,
 		Retries: s.retries,
@@ -144,7 +146,7 @@ func (p *Producer) connection() (conn.Settings, error) {
 	s := &p.settings
 	out := conn.Settings{
 		ClientID: s.clientID, TransactionalID: s.transactionalID, Window: s.maxInFlight,
-		Dial: s.dial,
+		TransactionTimeout: s.transactionTimeout, Dial: s.dial,
 	}
 	if out.Dial == nil {
 		out.Dial = dialTCP(s.sendBuffer, s.receiveBuffer)

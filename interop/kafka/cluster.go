@@ -73,7 +73,7 @@ func (c *Cluster) start(in java.Installation, n int, o Options) error {
 		return err
 	}
 	for i := range n {
-		node := &Node{ID: i + 1, in: in, clusterID: id, standalone: n == 1,
+		node := &Node{ID: i + 1, in: in, clusterID: id, standalone: n == 1, features: o.Features,
 			dir: filepath.Join(c.dir, fmt.Sprintf("node%d", i+1))}
 		if node.port, err = freePort(); err != nil {
 			return err

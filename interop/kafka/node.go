@@ -30,6 +30,7 @@ type Node struct {
 
 	in             java.Installation
 	clusterID      string
+	features       []string
 	standalone     bool   // the only node of its cluster
 	dir            string // server.properties, data/, node.log
 	port           int    // clients
@@ -73,6 +74,9 @@ func (n *Node) Start() error {
 	args := []string{file, "format", "-t", n.clusterID, "-c", file, "--ignore-formatted"}
 	if n.standalone {
 		args = append(args, "--standalone")
+	}
+	for _, f := range n.features {
+		args = append(args, "--feature", f)
 	}
 	log, err := os.OpenFile(n.LogFile(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {

@@ -18,6 +18,9 @@ type Options struct {
 	Properties map[string]string
 	// Settings that differ from node to node, by node id (from 1).
 	PerNode map[int]map[string]string
+	// Features are finalized when the storage is formatted, such as
+	// "transaction.version=1"; the others are Kafka's newest.
+	Features []string
 }
 
 // properties are the settings of node id of a cluster of all nodes.

@@ -34,6 +34,9 @@ import (
 // ErrClosed is what Append answers after Close.
 var ErrClosed = errors.New("accumulator closed")
 
+// ErrHeld is what Append answers between Hold and Resume.
+var ErrHeld = errors.New("accumulator held")
+
 // Automatic as a partition index asks for Kafka's built-in sticky choice.
 const Automatic = int32(-1)
 
@@ -68,7 +71,8 @@ type Accumulator struct {
 	pool     *bufferpool.Pool
 	notices  Notices
 	closed   atomic.Bool
-	scratch  sync.Pool // *[]byte: room for compressed bytes
+	held     atomic.Bool // no batch is opened: no transaction is open for records
+	scratch  sync.Pool   // *[]byte: room for compressed bytes
 
 	mu         sync.Mutex
 	topics     map[string]*Topic
@@ -188,6 +192,10 @@ func (a *Accumulator) appendSlow(
 		if a.closed.Load() {
 			p.mu.Unlock()
 			return Receipt{}, ErrClosed
+		}
+		if a.held.Load() {
+			p.mu.Unlock()
+			return Receipt{}, ErrHeld
 		}
 		step := a.stepLocked(p, index == Automatic, r, &spare)
 		p.mu.Unlock()
@@ -362,6 +370,25 @@ func (a *Accumulator) Release(b *batch.Batch) {
 
 // Memory reports the state of buffer.memory.
 func (a *Accumulator) Memory() bufferpool.Stats { return a.pool.Stats() }
+
+// Hold opens no batch until Resume and reports which partitions hold one. What
+// is open still fills until the sender takes it. When Hold returns no Append is
+// under way that could still open a batch.
+func (a *Accumulator) Hold() []batch.PartitionID {
+	a.held.Store(true)
+	var filled []batch.PartitionID
+	for _, p := range *a.partitions.Load() {
+		p.mu.Lock() // waits for an append that did not see the flag
+		if p.open != nil || len(p.closed) > 0 {
+			filled = append(filled, p.ID)
+		}
+		p.mu.Unlock()
+	}
+	return filled
+}
+
+// Resume ends Hold.
+func (a *Accumulator) Resume() { a.held.Store(false) }
 
 // Close refuses appends from now on. When it returns no Append is under way
 // that could still add a record.

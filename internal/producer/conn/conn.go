@@ -27,7 +27,9 @@ import (
 type Settings struct {
 	ClientID        string
 	TransactionalID string // empty for none
-	Window          int    // produce requests that may be under way: max.in.flight
+	// TransactionTimeout is what the coordinator is told.
+	TransactionTimeout time.Duration
+	Window             int // produce requests that may be under way: max.in.flight
 	// Dial opens a TCP connection, or what stands for one.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Secure makes a plain connection an encrypted one; nil for plaintext.
@@ -137,6 +139,8 @@ func (c *Conn) run(ctx context.Context) {
 	c.writer = &writer{conn: c, nc: nc, vectored: c.direct != nil, correlation: handshakes}
 	c.settings.Events(&sender.ConnUp{
 		Conn: c.id, Idempotent: c.versions.has(protocol.InitProducerID), Session: c.session,
+		FeaturesEpoch:      c.versions.featuresEpoch,
+		TransactionVersion: c.versions.transactionVersion,
 	})
 	go c.read(nc)
 	c.write(ctx)

@@ -16,7 +16,10 @@ import (
 
 // control is a request that is not a produce request. Messages of package kmsg
 // go no further than this file.
-type control struct{ request kmsg.Request }
+type control struct {
+	request kmsg.Request
+	ask     *sender.TxnRequest // what it is for, if for a transaction
+}
 
 func (c control) key() protocol.Key { return protocol.Key(c.request.Key()) }
 
@@ -34,7 +37,7 @@ func (c *Conn) Metadata(topics []string) {
 		t.Topic = kmsg.StringPtr(name)
 		req.Topics = append(req.Topics, t)
 	}
-	c.enqueue(message{control: control{req}})
+	c.enqueue(message{control: control{request: req}})
 }
 
 // ProducerID asks for a producer id without a transactional id.
@@ -42,11 +45,14 @@ func (c *Conn) ProducerID() {
 	req := kmsg.NewPtrInitProducerIDRequest()
 	req.TransactionTimeoutMillis = math.MaxInt32
 	req.ProducerID, req.ProducerEpoch = -1, -1
-	c.enqueue(message{control: control{req}})
+	c.enqueue(message{control: control{request: req}})
 }
 
 func (w *writer) sendControl(m message) error {
 	version, err := w.conn.versions.of(m.control.request)
+	if err == nil && m.control.ask != nil {
+		version, err = adjust(m.control.request, m.control.ask)
+	}
 	if err != nil {
 		w.conn.refuse(m.control, err)
 		return nil
@@ -72,6 +78,12 @@ func appendRequest(dst []byte, req kmsg.Request, correlation int32, clientID str
 
 // refuse answers a request that the broker has no version for.
 func (c *Conn) refuse(ct control, err error) {
+	if ct.ask != nil {
+		c.settings.Events(&sender.TxnAnswer{
+			Conn: c.id, Request: ct.ask, Code: errcode.UnsupportedVersion,
+		})
+		return
+	}
 	switch ct.request.(type) {
 	case *kmsg.MetadataRequest:
 		c.settings.Events(&sender.MetadataAnswer{Conn: c.id, Err: err})
@@ -86,6 +98,10 @@ func (c *Conn) answerControl(m message, body []byte) error {
 	resp.SetVersion(m.version)
 	if err := resp.ReadFrom(body); err != nil {
 		return fmt.Errorf("%v answer: %w", m.control.key(), err)
+	}
+	if m.control.ask != nil {
+		c.settings.Events(txnAnswer(c.id, m.control.ask, resp))
+		return nil
 	}
 	switch resp := resp.(type) {
 	case *kmsg.MetadataResponse:

@@ -20,6 +20,12 @@ var ours = map[protocol.Key]protocol.Range{
 	protocol.InitProducerID:   {Min: 0, Max: 5},
 	protocol.SASLHandshake:    {Min: 1, Max: 1},
 	protocol.SASLAuthenticate: {Min: 0, Max: 2},
+
+	protocol.FindCoordinator:    {Min: 0, Max: 6},
+	protocol.AddPartitionsToTxn: {Min: 0, Max: 3}, // 4 and above are for brokers
+	protocol.AddOffsetsToTxn:    {Min: 0, Max: 4},
+	protocol.TxnOffsetCommit:    {Min: 0, Max: 5},
+	protocol.EndTxn:             {Min: 0, Max: 5},
 }
 
 // Version of this library as brokers see it (KIP-511).
@@ -31,9 +37,19 @@ const (
 // handshakes is more correlation ids than a handshake uses.
 const handshakes = 1 << 8
 
+// ours1 is the newest version of what a version 1 transaction sends: the next
+// ones mean version 2 to the broker (KIP-890).
+var ours1 = map[protocol.Key]int16{
+	protocol.Produce: 11, protocol.TxnOffsetCommit: 4, protocol.EndTxn: 4,
+}
+
 // versions is what a broker speaks.
 type versions struct {
 	theirs map[protocol.Key]protocol.Range
+
+	// The cluster's finalized features, if the broker said any.
+	featuresEpoch      int64
+	transactionVersion int16
 }
 
 func (v *versions) has(key protocol.Key) bool {
@@ -59,6 +75,9 @@ func (v *versions) of(req kmsg.Request) (int16, error) {
 // all of them must have one.
 func (v *versions) produce(r *sender.Request) int16 {
 	version, _ := v.theirs[protocol.Produce].Highest(ours[protocol.Produce])
+	if r.V1 {
+		version = min(version, ours1[protocol.Produce])
+	}
 	if version < 13 {
 		return version
 	}
@@ -129,6 +148,12 @@ func (c *Conn) takeVersions(resp *kmsg.ApiVersionsResponse) error {
 	c.versions.theirs = make(map[protocol.Key]protocol.Range, len(resp.ApiKeys))
 	for _, k := range resp.ApiKeys {
 		c.versions.theirs[protocol.Key(k.ApiKey)] = protocol.Range{Min: k.MinVersion, Max: k.MaxVersion}
+	}
+	c.versions.featuresEpoch = resp.FinalizedFeaturesEpoch
+	for _, f := range resp.FinalizedFeatures {
+		if f.Name == "transaction.version" {
+			c.versions.transactionVersion = f.MaxVersionLevel
+		}
 	}
 	for _, key := range []protocol.Key{protocol.Produce, protocol.Metadata} {
 		if !c.versions.has(key) {

@@ -19,6 +19,7 @@ import (
 	"github.com/posthaste-go/posthaste/internal/producer/conn"
 	"github.com/posthaste-go/posthaste/internal/producer/metadata"
 	"github.com/posthaste-go/posthaste/internal/producer/sender"
+	"github.com/posthaste-go/posthaste/internal/producer/txn"
 )
 
 // Settings are what a Loop is made of.
@@ -28,7 +29,10 @@ type Settings struct {
 	Accumulator func(accumulator.Notices) *accumulator.Accumulator
 	Complete    func(*batch.Batch)   // runs callbacks and interceptors
 	Fatal       func(*batch.Failure) // makes later sends fail
-	Rack        string               // client.rack if partitioner.rack.aware, else ""
+	// Transaction makes sends legal, or not, as a transaction's state says; err
+	// is the reason of AbortableError.
+	Transaction func(state txn.State, err error)
+	Rack        string // client.rack if partitioner.rack.aware, else ""
 	Logger      *slog.Logger
 }
 
@@ -98,6 +102,19 @@ func (l *Loop) Flush() *batch.Flush {
 	f := &batch.Flush{Done: make(chan struct{})}
 	l.mailbox.post(sender.FlushAll{Flush: f})
 	return f
+}
+
+// Transact passes a user's transactional call on. Its Finished.Done is closed
+// when it has an Err and the callbacks of all records before have run.
+func (l *Loop) Transact(call *sender.Transact) {
+	call.Finished.Done = make(chan struct{})
+	l.mailbox.post(call)
+}
+
+// Spoil keeps the open transaction from being committed: a record of it for
+// topic was refused because of err.
+func (l *Loop) Spoil(topic string, err error) {
+	l.mailbox.post(sender.Spoil{Topic: topic, Err: err})
 }
 
 // Abandon fails everything that is not resolved.

@@ -10,6 +10,7 @@ import (
 	"github.com/posthaste-go/posthaste/internal/producer/conn"
 	"github.com/posthaste-go/posthaste/internal/producer/metadata"
 	"github.com/posthaste-go/posthaste/internal/producer/sender"
+	"github.com/posthaste-go/posthaste/internal/producer/txn"
 )
 
 // perform does what Core decided.
@@ -25,7 +26,8 @@ func (l *Loop) perform(effects []sender.Effect, stopping bool) {
 			l.conns[e.Conn] = conn.Start(&l.settings.Conn, e.Conn, conn.Target{
 				Addr: e.Addr, Setup: e.Timeout, Cluster: e.Cluster, Node: e.Node,
 			})
-		case sender.HangUp, sender.Produce, sender.AskMetadata, sender.AskProducerID:
+		case sender.HangUp, sender.Produce, sender.AskMetadata, sender.AskProducerID,
+			sender.AskCoordinator:
 			l.talk(e)
 		case sender.Compress:
 			l.compress(e.Batch)
@@ -39,6 +41,10 @@ func (l *Loop) perform(effects []sender.Effect, stopping bool) {
 			l.completion.Flush(e.Flush)
 		case sender.Unqueued:
 			l.Accumulator.Sent(e.Batch.Partition, e.Count)
+		case sender.Transacted:
+			l.completion.Flush(&e.Transact.Finished)
+		case sender.PublishTransaction:
+			l.publishState(e)
 		case sender.PublishMetadata:
 			l.publish(e.Snapshot)
 		case sender.PublishFatal:
@@ -74,7 +80,21 @@ func (l *Loop) talk(e *sender.Effect) {
 		c.Metadata(e.Topics)
 	case sender.AskProducerID:
 		c.ProducerID()
+	case sender.AskCoordinator:
+		c.Transaction(e.Ask)
 	}
+}
+
+// publishState lets records in while a transaction is open for them. Otherwise
+// Core hears what was let in before.
+func (l *Loop) publishState(e *sender.Effect) {
+	if e.State == txn.InTransaction {
+		l.Accumulator.Resume()
+		l.settings.Transaction(e.State, nil)
+		return
+	}
+	l.settings.Transaction(e.State, e.Err)
+	l.extra = append(l.extra, sender.Held{Gate: e.Count, Partitions: l.Accumulator.Hold()})
 }
 
 func (l *Loop) note(e *sender.Effect) {

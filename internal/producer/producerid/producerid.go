@@ -79,6 +79,10 @@ func (i *Identity) Grant(id ID) {
 	i.current = id
 }
 
+// Adopt takes the id that a transaction coordinator gave (KIP-98, KIP-890): it
+// was asked for, or raised, elsewhere.
+func (i *Identity) Adopt(id ID) { i.state, i.current = Assigned, id }
+
 // Condemn says that no id can be had or used any more.
 func (i *Identity) Condemn() { i.state = Fatal }
 

@@ -10,17 +10,18 @@ import (
 type alarmKind uint8
 
 const (
-	retry     alarmKind = iota // p's first batch has waited its backoff
-	expiry                     // p's oldest batch may be out of time
-	request                    // n's oldest request may be out of time
-	reconnect                  // n may be dialled again
-	wake                       // n may take requests again
-	available                  // n may have been stuck for too long
-	suspect                    // n may owe an answer for too long
-	idle                       // n may have been idle for too long
-	session                    // n's session is about to end
-	refresh                    // metadata may be asked for
-	identity                   // the producer id may be asked for
+	retry         alarmKind = iota // p's first batch has waited its backoff
+	expiry                         // p's oldest batch may be out of time
+	request                        // n's oldest request may be out of time
+	reconnect                      // n may be dialled again
+	wake                           // n may take requests again
+	available                      // n may have been stuck for too long
+	suspect                        // n may owe an answer for too long
+	idle                           // n may have been idle for too long
+	session                        // n's session is about to end
+	refresh                        // metadata may be asked for
+	identity                       // the producer id may be asked for
+	transactional                  // a coordinator may be asked again
 )
 
 // alarm is one reason to wake up. Alarms are hints: what rings looks at the

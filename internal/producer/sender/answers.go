@@ -205,6 +205,9 @@ func (c *Core) giveUp(p *partition, b *batch.Batch, f batch.Failure) {
 	c.counters.BatchesFailed++
 	c.counters.RecordsFailed += uint64(b.Count())
 	c.publish(p)
+	if c.txn != nil {
+		c.batchFailed(p, b, &f)
+	}
 }
 
 // split replaces a batch that the broker found too large by smaller ones, under

@@ -12,7 +12,8 @@
 //
 // Where to look: ready.go chooses batches and makes requests, answers.go takes
 // answers apart, identity.go is idempotence, nodes.go connections, topology.go
-// metadata, deadlines.go everything that happens because time passed.
+// metadata, deadlines.go everything that happens because time passed;
+// transaction.go, coordinator.go and offsets.go are transactions.
 package sender
 
 import (
@@ -29,8 +30,9 @@ import (
 type Settings struct {
 	Acks            int16 // 0, 1 or -1 (all)
 	Idempotent      bool
-	MaxInFlight     int // max.in.flight.requests.per.connection
-	MaxRequestSize  int // bytes
+	Transactional   bool // Init comes before anything is sent
+	MaxInFlight     int  // max.in.flight.requests.per.connection
+	MaxRequestSize  int  // bytes
 	Linger          time.Duration
 	DeliveryTimeout time.Duration
 	RequestTimeout  time.Duration
@@ -69,6 +71,7 @@ type Directory interface {
 //
 //	partitions   leader, batches taken and in flight, sequences
 //	identity     producer id and epoch (package producerid)
+//	txn          the transaction's state (package txn) and its coordinators
 //	nodes        connections' states, requests in flight
 //	deadlines    delivery, request and retry times of every batch it holds
 //	metadata     the newest snapshot and when to ask for the next
@@ -92,6 +95,10 @@ type Core struct {
 	identityN    int       // refusals in a row
 	identityConn ConnID    // that was asked
 	identityWait bool      // nobody could be asked
+
+	txn                *transaction // nil unless Transactional
+	featuresEpoch      int64        // of the cluster's finalized features
+	transactionVersion int16        // transaction.version as finalized then
 
 	snapshot *metadata.Snapshot
 	refresh  metadata.Refresh
@@ -134,6 +141,9 @@ func New(s Settings, source Source, names Directory) *Core {
 	c.refresh = metadata.Refresh{
 		MaxAge: s.MetadataMaxAge, MaxIdle: s.MetadataMaxIdle, Backoff: s.Backoff,
 	}
+	if s.Transactional {
+		c.txn = &transaction{}
+	}
 	c.bootstrap()
 	return c
 }
@@ -156,6 +166,7 @@ func (c *Core) Step(now time.Time, events []Event, out []Effect) []Effect {
 	if c.identityWait {
 		c.askProducerID()
 	}
+	c.advance()
 	c.askMetadata()
 	c.dispatchAll()
 	out, c.out = c.out, nil
@@ -206,6 +217,14 @@ func (c *Core) apply(ev Event) {
 		c.flushAll(ev.Flush)
 	case Abandon:
 		c.abandon(ev.Failure)
+	case *Transact:
+		c.transact(ev)
+	case *TxnAnswer:
+		c.txnAnswer(ev)
+	case Held:
+		c.heldBack(ev)
+	case Spoil:
+		c.spoil(ev)
 	case Tick:
 	}
 }

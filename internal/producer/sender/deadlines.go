@@ -48,6 +48,7 @@ func (c *Core) ring() {
 			c.metaWait = false
 		case identity:
 			c.askProducerID()
+		case transactional: // advance looks at what is due
 		}
 	}
 }

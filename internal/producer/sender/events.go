@@ -7,6 +7,7 @@ import (
 	"github.com/posthaste-go/posthaste/internal/producer/batch"
 	"github.com/posthaste-go/posthaste/internal/producer/metadata"
 	"github.com/posthaste-go/posthaste/internal/producer/producerid"
+	"github.com/posthaste-go/posthaste/internal/producer/txn"
 )
 
 // ConnID names one connection; no two connections of a producer share one.
@@ -35,6 +36,10 @@ type ConnUp struct {
 	// Session is how long the broker takes requests before it wants new
 	// credentials (KIP-368); 0 for ever.
 	Session time.Duration
+	// The cluster's finalized transaction.version (KIP-890), 0 for none, and
+	// the epoch of that knowledge.
+	TransactionVersion int16
+	FeaturesEpoch      int64
 }
 
 // ConnDown: a connection is gone, or could not be made. Nothing of it touches a
@@ -76,6 +81,20 @@ type FlushAll struct{ Flush *batch.Flush }
 // Abandon: fail everything that is not resolved.
 type Abandon struct{ Failure *batch.Failure }
 
+// Held: no batch is opened any more, since the change of state that Gate
+// counts. Partitions lists those that hold batches.
+type Held struct {
+	Gate       int
+	Partitions []batch.PartitionID
+}
+
+// Spoil: a record for Topic was refused because of Err, before it became part
+// of the open transaction.
+type Spoil struct {
+	Topic string
+	Err   error
+}
+
 // Tick: time passed.
 type Tick struct{}
 
@@ -90,6 +109,10 @@ func (*ProducerIDAnswer) event() {}
 func (WantTopic) event()         {}
 func (FlushAll) event()          {}
 func (Abandon) event()           {}
+func (*Transact) event()         {}
+func (*TxnAnswer) event()        {}
+func (Held) event()              {}
+func (Spoil) event()             {}
 func (Tick) event()              {}
 
 // Action is what an Effect asks for.
@@ -97,21 +120,24 @@ type Action uint8
 
 // The actions.
 const (
-	Dial            Action = iota // open Conn to Addr (broker Node)
-	HangUp                        // close Conn; ConnDown follows
-	Produce                       // send Request on Conn
-	AskMetadata                   // send a metadata request for Topics on Conn
-	AskProducerID                 // send InitProducerId on Conn
-	Compress                      // make Batch Ready; Sealed follows
-	Complete                      // Batch is resolved: run its callbacks
-	Release                       // nothing touches Batch's buffer any more
-	FlushDone                     // Flush is complete, after all Completes before it
-	PublishMetadata               // Snapshot is the newest
-	PublishFatal                  // Failure ends the producer
-	Unqueued                      // Count batches of Batch's partition left the queue
-	BlockNode                     // Node takes nothing: keep unkeyed records away
-	UnblockNode                   // Node takes batches again
-	Gone                          // Conn to Addr is gone; Err if that was not our wish
+	Dial               Action = iota // open Conn to Addr (broker Node)
+	HangUp                           // close Conn; ConnDown follows
+	Produce                          // send Request on Conn
+	AskMetadata                      // send a metadata request for Topics on Conn
+	AskProducerID                    // send InitProducerId on Conn
+	Compress                         // make Batch Ready; Sealed follows
+	Complete                         // Batch is resolved: run its callbacks
+	Release                          // nothing touches Batch's buffer any more
+	FlushDone                        // Flush is complete, after all Completes before it
+	PublishMetadata                  // Snapshot is the newest
+	PublishFatal                     // Failure ends the producer
+	Unqueued                         // Count batches of Batch's partition left the queue
+	BlockNode                        // Node takes nothing: keep unkeyed records away
+	UnblockNode                      // Node takes batches again
+	AskCoordinator                   // send Ask on Conn
+	PublishTransaction               // State is the transaction's, with Err of AbortableError
+	Transacted                       // Transact has its Err, after all Completes before it
+	Gone                             // Conn to Addr is gone; Err if that was not our wish
 )
 
 // Effect is something to be done.
@@ -127,6 +153,9 @@ type Effect struct {
 	Flush    *batch.Flush
 	Snapshot *metadata.Snapshot
 	Failure  *batch.Failure
+	Transact *Transact
+	Ask      *TxnRequest
+	State    txn.State
 	Err      error
 	Fatal    bool          // for Gone: no broker takes our credentials
 	Timeout  time.Duration // for Dial
@@ -141,6 +170,7 @@ type Request struct {
 	Entries []Entry // sorted by topic
 	Acks    int16
 	Timeout time.Duration
+	V1      bool // part of a version 1 transaction: at most version 11 (KIP-890)
 
 	// Set by the connection.
 	Written  bool // its bytes may have reached the broker

@@ -41,6 +41,10 @@ type harness struct {
 	flushes  map[*batch.Flush]string
 	shown    map[string]string // states as last printed
 	queued   map[batch.PartitionID]int
+
+	transactions int16 // transaction.version, as brokers report it
+	asked        *TxnRequest
+	askedConn    ConnID
 }
 
 // fate is what happened to one batch.
@@ -136,7 +140,7 @@ func (h *harness) perform(e *Effect) {
 		h.nodes[e.Conn] = nodeName(e.Addr)
 		h.log("dial %s", h.nodes[e.Conn])
 		if !h.manual["dial"] && !h.manual[h.nodes[e.Conn]] {
-			h.pending = append(h.pending, &ConnUp{Conn: e.Conn, Idempotent: true})
+			h.pending = append(h.pending, h.connUp(e.Conn, true))
 		}
 	case HangUp:
 		h.log("hang up %s", h.nodes[e.Conn])
@@ -179,6 +183,8 @@ func (h *harness) perform(e *Effect) {
 				map[bool]string{true: ", and there is no other"}[e.Fatal])
 		}
 		delete(h.nodes, e.Conn)
+	case AskCoordinator, PublishTransaction, Transacted:
+		h.performTransaction(e)
 	case PublishMetadata:
 	default:
 		h.Fatalf("unknown effect %d", e.Do)

@@ -17,6 +17,10 @@ func (c *Core) resequence(p *partition, b *batch.Batch, e *Entry) bool {
 	if !c.settings.Idempotent || !b.Sequenced() || !c.mayRetry(b) {
 		return false
 	}
+	if c.txn != nil && !(e.Code == errcode.OutOfOrderSequenceNumber && p.batches[0] != b) &&
+		!(e.Code == errcode.UnknownProducerId && e.LogStart < 0) {
+		return false // new numbers need a new epoch, and that an end of the transaction
+	}
 	switch e.Code {
 	case errcode.OutOfOrderSequenceNumber:
 		if !p.lost && p.batches[0] != b {
@@ -55,7 +59,7 @@ func (c *Core) settle(p *partition) bool {
 	if !p.lost {
 		return true
 	}
-	if p.numbered() {
+	if p.numbered() || c.txn != nil { // the transaction's end raises the epoch
 		return false
 	}
 	if c.fatal == nil && c.identity.State() == producerid.Assigned &&
@@ -81,7 +85,7 @@ func (c *Core) reconsider() {
 // askProducerID asks any broker for a producer id, unless that is under way or
 // was refused a moment ago.
 func (c *Core) askProducerID() {
-	if c.identity.State() != producerid.None || c.now.Before(c.identityAt) {
+	if c.identity.State() != producerid.None || c.now.Before(c.identityAt) || c.txn != nil {
 		return
 	}
 	n := c.anyNode()
@@ -154,6 +158,7 @@ func (c *Core) die(f batch.Failure) {
 	c.fatal = &f
 	c.do(Effect{Do: PublishFatal, Failure: &f})
 	c.failWaiting(f)
+	c.endTransactions(&f)
 }
 
 // abandon fails everything that is unresolved, in flight or not.
@@ -162,6 +167,7 @@ func (c *Core) abandon(f *batch.Failure) {
 		c.fatal = f
 	}
 	c.failWaiting(*f)
+	c.endTransactions(f)
 }
 
 // failWaiting fails all batches with f.
@@ -181,6 +187,11 @@ func (c *Core) failPartition(p *partition, f *batch.Failure) {
 			c.giveUp(p, b, *f)
 		}
 	}
+	c.failQueued(p, f)
+}
+
+// failQueued fails the batches that p has not sent yet and its source holds.
+func (c *Core) failQueued(p *partition, f *batch.Failure) {
 	for {
 		b := c.source.Take(p.id, true)
 		if b == nil {

@@ -114,6 +114,7 @@ func (c *Core) connUp(ev *ConnUp) {
 		n.sessionConn = n.conn
 		c.alarms.set(alarm{at: c.now.Add(ev.Session * 85 / 100), kind: session, n: n})
 	}
+	c.features(ev)
 	c.metaFail = time.Time{}
 	if c.settings.Idempotent && !ev.Idempotent {
 		c.die(batch.Failure{Code: errcode.UnsupportedVersion, Err: errors.New("broker " + n.addr +
@@ -141,6 +142,7 @@ func (c *Core) connDown(ev *ConnDown) {
 		c.refresh.Stale()
 	}
 	c.controlLost(ev.Conn)
+	c.transactionLost(n, ev.Conn, wasIdle)
 	if wasIdle {
 		err = nil
 	}
@@ -148,6 +150,7 @@ func (c *Core) connDown(ev *ConnDown) {
 	c.do(Effect{Do: Gone, Conn: ev.Conn, Node: n.id, Addr: n.addr, Err: err, Fatal: hopeless})
 	if hopeless {
 		defer c.failWaiting(batch.Failure{Err: err})
+		defer c.refuseInit(err)
 	}
 	lost := n.inFlight
 	n.inFlight = nil

@@ -55,6 +55,8 @@ type partition struct {
 	lostOrder int64 // ... and a success of a batch behind this one finds it again
 	nextOrder int64
 
+	joined   int64     // number of the transaction that it was added to last
+	joining  int64     // ... and is waiting to be added to
 	flushTo  int64     // batches below this number do not linger
 	listed   *node     // in whose ready list it counts; nil for none
 	retryAt  time.Time // of the retry alarm that is set

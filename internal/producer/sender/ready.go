@@ -18,6 +18,9 @@ func (c *Core) evaluate(p *partition) {
 		c.failPartition(p, c.fatal)
 		return
 	}
+	if c.txn != nil && c.txn.doom != nil {
+		c.failUnsent(p, c.txn.doom)
+	}
 	if !c.hasWork(p) { // asked also while listed: it sets what p waits for
 		c.unlist(p)
 		return
@@ -98,6 +101,9 @@ func (c *Core) mayTake(p *partition) bool {
 		c.failPartition(p, c.fatal)
 		return false
 	}
+	if c.txn != nil && !c.admits(p) {
+		return false
+	}
 	if p.leader == metadata.NoLeader {
 		c.refreshFor(p)
 		return false
@@ -162,6 +168,7 @@ func (c *Core) dispatch(n *node) {
 // all.
 func (c *Core) gather(n *node) *Request {
 	r := c.newRequest()
+	r.V1 = c.txn != nil && !c.txn.v2
 	size, mixed := 0, false
 	for turns := len(n.ready); turns > 0; turns-- {
 		p := n.ready[0]
@@ -261,11 +268,14 @@ func (c *Core) send(r *Request, p *partition, b *batch.Batch, n *node) {
 	case b.Sequenced():
 		p.retrying--
 		if mutation.On(mutation.RenumberedRetry) {
-			b.Identify(b.ProducerID, b.ProducerEpoch, p.sequences.Take(b.Count()), false)
+			b.Identify(b.ProducerID, b.ProducerEpoch, p.sequences.Take(b.Count()), c.txn != nil)
 		}
 	case c.settings.Idempotent:
 		id := p.sequences.ID
-		b.Identify(id.ID, id.Epoch, p.sequences.Take(b.Count()), false)
+		b.Identify(id.ID, id.Epoch, p.sequences.Take(b.Count()), c.txn != nil)
+		if c.txn != nil {
+			c.txn.started = true
+		}
 	}
 	b.Move(batch.EventSend)
 	b.Lent = true

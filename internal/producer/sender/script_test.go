@@ -15,6 +15,7 @@ import (
 	"github.com/posthaste-go/posthaste/internal/producer/batch"
 	"github.com/posthaste-go/posthaste/internal/producer/metadata"
 	"github.com/posthaste-go/posthaste/internal/producer/producerid"
+	"github.com/posthaste-go/posthaste/internal/producer/txn"
 )
 
 // Each file of testdata is one scenario: blocks of commands, each followed by
@@ -41,6 +42,10 @@ import (
 //	starved / fed                      a caller waits for memory; nobody does any more
 //	meanwhile fill|sealing a …         a caller does that right after the core's next look
 //	+100ms                             time passes
+//	features 2                         transaction.version that brokers report from now on
+//	init / begin / commit / abort / offsets g t-0=5 / spoil t
+//	                                   the user's transactional calls
+//	coordinate ok|CODE|broker2         the answer to the transactional request that is out
 //	end                                nothing may be left
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
@@ -143,6 +148,7 @@ func setting(t testing.TB, arg string) func(*Settings) {
 	d, _ := time.ParseDuration(value)
 	set := map[string]func(*Settings){
 		"acks":              func(s *Settings) { s.Acks = int16(n) },
+		"transactional":     func(s *Settings) { s.Transactional = value == "on" },
 		"idempotence":       func(s *Settings) { s.Idempotent = value == "on" },
 		"max.in.flight":     func(s *Settings) { s.MaxInFlight = n },
 		"max.request.size":  func(s *Settings) { s.MaxRequestSize = n },
@@ -197,6 +203,14 @@ func init() { // not an initializer: the commands refer to each other's helpers
 		"starved":    func(h *harness, _ []string) { h.src.starving = true; h.post(Starved{}) },
 		"fed":        func(h *harness, _ []string) { h.src.starving = false; h.post() },
 		"meanwhile":  (*harness).meanwhile,
+		"features":   func(h *harness, args []string) { h.transactions = int16(atoi(h, args[0])) },
+		"init":       func(h *harness, _ []string) { h.transact(txn.Init) },
+		"begin":      func(h *harness, _ []string) { h.transact(txn.Begin) },
+		"commit":     func(h *harness, _ []string) { h.transact(txn.Commit) },
+		"abort":      func(h *harness, _ []string) { h.transact(txn.Abort) },
+		"offsets":    (*harness).sendOffsets,
+		"spoil":      (*harness).spoil,
+		"coordinate": (*harness).coordinate,
 		"end":        func(h *harness, _ []string) { h.finished() },
 	}
 }
@@ -409,7 +423,7 @@ func (h *harness) lost(args []string) {
 }
 
 func (h *harness) up(name string, idempotent bool) {
-	h.post(&ConnUp{Conn: h.connOf(name), Idempotent: idempotent})
+	h.post(h.connUp(h.connOf(name), idempotent))
 }
 
 func (h *harness) refuse(args []string) {

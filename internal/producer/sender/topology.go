@@ -175,8 +175,8 @@ func (c *Core) lead(p *partition, leader, epoch int32) {
 // recreated: the topic was deleted and created anew, so that no broker knows
 // our numbers.
 func (c *Core) recreated(p *partition) {
-	if !c.settings.Idempotent || p.sequences.ID == producerid.NoID {
-		return
+	if !c.settings.Idempotent || p.sequences.ID == producerid.NoID || c.txn != nil {
+		return // in a transaction the broker's answer says what follows
 	}
 	p.lost = true
 	p.lostOrder = max(p.lostOrder, p.nextOrder)

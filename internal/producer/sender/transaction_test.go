@@ -1,0 +1,113 @@
+package sender
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/posthaste-go/posthaste/internal/errcode"
+	"github.com/posthaste-go/posthaste/internal/producer/metadata"
+	"github.com/posthaste-go/posthaste/internal/producer/producerid"
+	"github.com/posthaste-go/posthaste/internal/producer/txn"
+)
+
+// The transactional part of the harness: coordinators that are played, and
+// callers. "manual coordinator" leaves answers to the script.
+
+func (h *harness) connUp(c ConnID, idempotent bool) *ConnUp {
+	return &ConnUp{Conn: c, Idempotent: idempotent,
+		TransactionVersion: h.transactions, FeaturesEpoch: int64(h.transactions)}
+}
+
+func (h *harness) transact(call txn.Event) { h.post(&Transact{Call: call}) }
+
+// sendOffsets takes g t-0=5 t-1=7.
+func (h *harness) sendOffsets(args []string) {
+	call := &Transact{Call: txn.SendOffsets, Group: Group{ID: args[0], Generation: -1}}
+	for _, a := range args[1:] {
+		name, at, _ := strings.Cut(a, "=")
+		q := h.src.byName[name]
+		call.Offsets = append(call.Offsets, GroupOffset{
+			TopicPartition: TopicPartition{q.topic, q.index}, Offset: int64(atoi(h, at)),
+		})
+	}
+	h.post(call)
+}
+
+func (h *harness) spoil(args []string) {
+	h.post(Spoil{Topic: args[0], Err: errors.New("record too large")})
+}
+
+func (h *harness) performTransaction(e *Effect) {
+	switch e.Do {
+	case AskCoordinator:
+		h.asked, h.askedConn = e.Ask, e.Conn
+		h.log("ask %s: %s", h.nodes[e.Conn], describe(e.Ask))
+		if !h.manual["coordinator"] {
+			h.answerAsk(errcode.None, 1)
+		}
+	case PublishTransaction:
+		h.log("transaction is %v", e.State)
+		if e.State == txn.InTransaction {
+			return
+		}
+		held := Held{Gate: e.Count}
+		for _, q := range h.src.queues {
+			if q.open != nil || len(q.closed) > 0 {
+				held.Partitions = append(held.Partitions, q.id)
+			}
+		}
+		h.pending = append(h.pending, held)
+	case Transacted:
+		result := "ok"
+		if e.Transact.Err != nil {
+			result = e.Transact.Err.Error()
+		}
+		h.log("%v: %s", e.Transact.Call, result)
+	}
+}
+
+func describe(r *TxnRequest) string {
+	s := fmt.Sprintf("%v id=%d/%d", r.Ask, r.ID.ID, r.ID.Epoch)
+	switch r.Ask {
+	case FindCoordinator:
+		s = strings.TrimSpace(r.Ask.String() + " " + r.Group.ID)
+	case AddPartitionsToTxn:
+		s += fmt.Sprint(" ", r.Partitions)
+	case TxnOffsetCommit:
+		s += fmt.Sprintf(" %s, %d partitions", r.Group.ID, len(r.Offsets))
+	case EndTxn:
+		s += map[bool]string{true: " commit", false: " abort"}[r.Commit]
+	}
+	return s
+}
+
+// answerAsk answers the request that is out; a success gives what it asks for.
+func (h *harness) answerAsk(code errcode.Code, node int32) {
+	r := h.asked
+	a := &TxnAnswer{Conn: h.askedConn, Request: r, Code: code, ID: producerid.NoID, Raises: true}
+	a.Node = metadata.Broker{ID: node, Host: fmt.Sprintf("broker%d", node), Port: 9092}
+	next := producerid.ID{ID: h.nextID, Epoch: r.ID.Epoch + 1}
+	switch {
+	case code != errcode.None:
+	case r.Ask == InitProducerID, r.Ask == EndTxn && r.V2:
+		a.ID = next
+	case r.Ask == TxnOffsetCommit:
+		for _, o := range r.Offsets {
+			a.Partitions = append(a.Partitions, PartitionCode{TopicPartition: o.TopicPartition})
+		}
+	}
+	h.pending = append(h.pending, a)
+}
+
+// coordinate takes ok, a code, or the broker that coordinates.
+func (h *harness) coordinate(args []string) {
+	if id, found := strings.CutPrefix(args[0], "broker"); found {
+		h.answerAsk(errcode.None, atoi(h, id))
+	} else if args[0] == "ok" {
+		h.answerAsk(errcode.None, 1)
+	} else {
+		h.answerAsk(code(h, args[0]), 1)
+	}
+	h.post()
+}

@@ -1,0 +1,297 @@
+package posthaste
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/posthaste-go/posthaste/internal/errcode"
+	"github.com/posthaste-go/posthaste/internal/producer/completion"
+	"github.com/posthaste-go/posthaste/internal/producer/sender"
+	"github.com/posthaste-go/posthaste/internal/producer/txn"
+)
+
+// Errors of transactions, to compare with errors.Is.
+var (
+	// ErrAbortable: the transaction cannot be committed; abort it, and begin
+	// another. The producer is well.
+	ErrAbortable = errors.New("the transaction can only be aborted")
+	// ErrTransactionAborted: a record was accepted, but its transaction came to
+	// be aborted before it was sent.
+	ErrTransactionAborted = sender.ErrTransactionAborted
+	// ErrOutcomeUnknown: a commit was asked for, and the answer is not known.
+	ErrOutcomeUnknown = errors.New("the outcome of the transaction is not known")
+)
+
+// transactions is the transactional side of a Producer.
+//
+// Locks: mu is a leaf and guards pending.
+type transactions struct {
+	mu sync.Mutex
+	// pending is the InitTransactions, CommitTransaction or AbortTransaction
+	// whose result nobody has taken: a call that timed out goes on, and the same
+	// call made again waits for it.
+	pending *sender.Transact
+}
+
+// InitTransactions readies a producer with a transactional id: it finds the
+// coordinator, fences earlier producers of the id, has their open transaction
+// aborted, and gets a producer id. It comes once, before everything else.
+//
+// It waits at most Config.MaxBlock, and may be called again after ErrTimeout:
+// the same request is then waited for. Other errors: ErrInvalidState, ErrFatal,
+// ErrFenced, a KafkaError if the id is not authorised (a later call may
+// succeed), and the context's cause. Source: KIP-98, KIP-360.
+func (p *Producer) InitTransactions(ctx context.Context) error {
+	return p.transact(ctx, txn.Init)
+}
+
+// BeginTransaction opens a transaction: records sent from now on are part of
+// it. Its errors are ErrInvalidState, which names the present state and the one
+// that it would lead to, ErrAbortable, ErrFatal and ErrFenced.
+func (p *Producer) BeginTransaction() error {
+	return p.transact(context.Background(), txn.Begin)
+}
+
+// CommitTransaction sends everything that was accepted, waits for its outcome
+// and commits. When it returns nil every record of the transaction is in the
+// log, all callbacks have run, and readers with isolation.level=read_committed
+// will see all of it.
+//
+//	ErrAbortable       a record or offset failed; nothing is committed, abort it
+//	ErrOutcomeUnknown  max.block.ms or ctx ended first; call it again to wait on
+//	ErrInvalidState    no transaction is open
+//	ErrFenced          another producer of the same transactional id took over
+//	ErrFatal           the producer is of no use any more
+//
+// Meanwhile, and until it has returned something else than ErrOutcomeUnknown,
+// nothing can be sent.
+func (p *Producer) CommitTransaction(ctx context.Context) error {
+	return p.transact(ctx, txn.Commit)
+}
+
+// AbortTransaction ends the open transaction so that readers with
+// isolation.level=read_committed see none of it. Records that were not sent yet
+// fail with ErrTransactionAborted; those that were are waited for.
+//
+// After ErrTimeout, or when ctx ends, the abort goes on; called again it waits
+// for the same. Other errors: ErrInvalidState, ErrFatal, ErrFenced.
+func (p *Producer) AbortTransaction(ctx context.Context) error {
+	return p.transact(ctx, txn.Abort)
+}
+
+// transact passes a call to the loop and waits for its end.
+func (p *Producer) transact(ctx context.Context, call txn.Event) error {
+	if err := p.mayTransact(call); err != nil {
+		return err
+	}
+	t := &p.transactions
+	t.mu.Lock()
+	op := t.pending
+	switch {
+	case op == nil:
+		if err := ctx.Err(); err != nil && call != txn.Abort { // an abort is always wanted
+			t.mu.Unlock()
+			return context.Cause(ctx)
+		}
+		op = &sender.Transact{Call: call}
+		p.loop.Transact(op)
+		t.pending = op
+	case op.Call != call:
+		t.mu.Unlock()
+		return &failure{is: ErrInvalidState, text: fmt.Sprintf(
+			"%v: the end of %v is not known yet: call that again first", call, op.Call)}
+	}
+	t.mu.Unlock()
+	if err := p.awaitCall(ctx, op); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	if t.pending == op {
+		t.pending = nil
+	}
+	t.mu.Unlock()
+	return p.transactionError(op.Err)
+}
+
+// mayTransact refuses calls that make no sense whatever the state is.
+func (p *Producer) mayTransact(call txn.Event) error {
+	if p.settings.transactionalID == "" {
+		return &failure{is: ErrInvalidState, text: fmt.Sprintf(
+			"%v: this producer has no transactions: set transactional.id", call)}
+	}
+	if completion.Inside() {
+		return &failure{is: ErrInvalidState, text: fmt.Sprintf(
+			"%v in a callback would wait for itself", call)}
+	}
+	p.gate.Lock()
+	defer p.gate.Unlock()
+	if p.final {
+		return *p.down.Load()
+	}
+	return nil
+}
+
+// awaitCall waits for a call's end, at most max.block.ms.
+func (p *Producer) awaitCall(ctx context.Context, op *sender.Transact) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, p.settings.maxBlock, errMaxBlock)
+	defer cancel()
+	select {
+	case <-op.Finished.Done:
+		return nil
+	default:
+	}
+	select {
+	case <-op.Finished.Done:
+		return nil
+	case <-p.closed:
+		return ErrClosed
+	case <-ctx.Done():
+	}
+	cause := context.Cause(ctx)
+	f := &failure{is: cause}
+	if errors.Is(cause, errMaxBlock) {
+		f.is = ErrTimeout
+		f.text = fmt.Sprintf("%v has not come to an end within max.block.ms=%d",
+			op.Call, p.settings.maxBlock.Milliseconds())
+	} else {
+		f.text = fmt.Sprintf("%v has not come to an end: %v", op.Call, cause)
+	}
+	f.text += p.recently()
+	switch op.Call {
+	case txn.Commit:
+		f.cause = ErrOutcomeUnknown
+		f.text += "; whether the transaction will be committed is not known: " +
+			"call CommitTransaction again to wait on"
+	default:
+		f.text += fmt.Sprintf("; call %v again to wait on", op.Call)
+	}
+	return f
+}
+
+// transactionError is what the user is told of a call's end.
+func (p *Producer) transactionError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*txn.StateError](err); ok {
+		return &failure{is: ErrInvalidState, text: e.Error()}
+	}
+	e, ok := errors.AsType[*sender.TransactionError](err)
+	if !ok {
+		return err
+	}
+	f := &failure{text: e.Error()}
+	causes := []error{e.Err}
+	if e.Code != errcode.None {
+		causes = append(causes, KafkaError(e.Code))
+	}
+	if e.Unknown {
+		causes = append(causes, ErrOutcomeUnknown)
+	}
+	f.cause = errors.Join(causes...)
+	switch {
+	case e.State == txn.AbortableError:
+		f.is = ErrAbortable
+		f.text = "the transaction can only be aborted: " + f.text
+	case e.State == txn.Fatal && e.Code == errcode.ProducerFenced:
+		f.is = ErrFenced
+		f.text += ": another producer with this transactional.id took over, or the coordinator" +
+			" aborted the transaction after transaction.timeout.ms: close this one"
+	case e.State == txn.Fatal:
+		f.is = ErrFatal
+		f.text += ": close it and start a new one"
+	default:
+		f.is = KafkaError(e.Code)
+	}
+	return f
+}
+
+// transactionState makes Send legal or not. It runs on the loop's goroutine.
+func (p *Producer) transactionState(state txn.State, cause error) {
+	var err error
+	switch {
+	case state == txn.InTransaction:
+	case cause != nil:
+		err = p.transactionError(cause)
+	default:
+		err = outside(state)
+	}
+	p.gate.Lock()
+	defer p.gate.Unlock()
+	switch {
+	case p.final:
+	case err == nil:
+		p.down.Store(nil)
+	default:
+		p.down.Store(&err)
+	}
+}
+
+// outside is what Send answers while no transaction takes records.
+func outside(state txn.State) error {
+	do := map[txn.State]string{
+		txn.Uninitialized: "call InitTransactions and BeginTransaction first",
+		txn.Initializing:  "wait for it, then call BeginTransaction",
+		txn.Ready:         "call BeginTransaction first",
+		txn.Committing:    "wait for CommitTransaction, then begin another",
+		txn.Aborting:      "wait for AbortTransaction, then begin another",
+	}
+	return &failure{is: ErrInvalidState, text: fmt.Sprintf(
+		"a record can be sent in state %v only, not in state %v: %s",
+		txn.InTransaction, state, do[state])}
+}
+
+// goDown makes every later Send fail with err, unless there is a reason already.
+func (p *Producer) goDown(err error) {
+	p.gate.Lock()
+	defer p.gate.Unlock()
+	if !p.final {
+		p.final = true
+		p.down.Store(&err)
+	}
+}
+
+// spoil keeps a transaction from being committed without a record that Send
+// refused. It returns err.
+func (p *Producer) spoil(topic string, err error) error {
+	if p.settings.transactionalID == "" {
+		return err
+	}
+	_, answered := errors.AsType[KafkaError](err)
+	if answered || errors.Is(err, ErrTimeout) || errors.Is(err, ErrRecordTooLarge) {
+		p.loop.Spoil(topic, err)
+	}
+	return err
+}
+
+// endTransaction aborts what is open when the producer is closed. A commit or
+// abort under way is waited for.
+func (p *Producer) endTransaction(ctx context.Context) error {
+	t := &p.transactions
+	t.mu.Lock()
+	op := t.pending
+	t.pending = nil
+	t.mu.Unlock()
+	if op == nil || op.Call != txn.Abort {
+		if op != nil {
+			if err := p.awaitEnd(ctx, op); err != nil {
+				return err
+			}
+		}
+		op = &sender.Transact{Call: txn.Abort}
+		p.loop.Transact(op)
+	}
+	return p.awaitEnd(ctx, op)
+}
+
+func (p *Producer) awaitEnd(ctx context.Context, op *sender.Transact) error {
+	select {
+	case <-op.Finished.Done:
+		return nil // or nothing was open
+	case <-ctx.Done():
+		return fmt.Errorf("close: %v has not come to an end: %w; the coordinator aborts"+
+			" the transaction after transaction.timeout.ms", op.Call, context.Cause(ctx))
+	}
+}
