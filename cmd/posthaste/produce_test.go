@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -255,11 +256,14 @@ func TestAnInterruptDeliversWhatWasAccepted(t *testing.T) {
 
 func TestASecondInterruptEndsTheProcess(t *testing.T) {
 	b, flags := testBroker(t, broker.Config{Topics: map[string]int{"t": 1}})
-	b.Inject(broker.Produce().Always().Drop())
+	b.Inject(broker.Produce().Drop(), broker.Produce().Nth(2).Always().Drop())
 	p := start(t, append([]string{"produce", "--topic", "t", "--producer-property",
 		"delivery.timeout.ms=60000"}, flags...)...)
 	if _, err := fmt.Fprintln(p.in, "one"); err != nil {
 		t.Fatal(err)
+	}
+	for b.PendingFaults() > 1 { // until the record is under way
+		runtime.Gosched()
 	}
 	p.interrupt()
 	p.interrupt()

@@ -159,7 +159,7 @@ type chunk struct {
 
 // Interruptible returns a reader of r whose Read returns context.Cause(ctx) as
 // soon as ctx ends, also while r blocks, as a terminal does between two lines.
-// Bytes that r had already given are returned first.
+// What was read and not yet asked for is then dropped.
 //
 // It starts one goroutine, which ends when r ends or fails; after ctx has
 // ended, as soon as the Read that it is in returns. The buffer is handed back
@@ -209,6 +209,9 @@ func (i *interruptible) Read(p []byte) (int, error) {
 		}
 		if i.err != nil {
 			return 0, i.err
+		}
+		if i.ctx.Err() != nil {
+			return 0, context.Cause(i.ctx)
 		}
 		select {
 		case c := <-i.chunks:
