@@ -272,3 +272,18 @@ func (c *Cluster) describeBatches(r *kmsg.ProduceRequest) string {
 	}
 	return strings.Join(parts, "; ")
 }
+
+// Counts is how many records each batch of a produce request has.
+func Counts(x *Exchange) []int {
+	var counts []int
+	for _, t := range x.Request.(*kmsg.ProduceRequest).Topics {
+		for _, p := range t.Partitions {
+			_, records, err := decode(p.Records)
+			if err != nil {
+				x.cluster.t.Errorf("a produce request carries %v", err)
+			}
+			counts = append(counts, len(records))
+		}
+	}
+	return counts
+}
