@@ -13,7 +13,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/posthaste-go/posthaste/interop/agent"
+	"github.com/posthaste-go/posthaste/interop/driver"
 	"github.com/posthaste-go/posthaste/interop/java"
 	"github.com/posthaste-go/posthaste/interop/record"
 )
@@ -111,7 +111,7 @@ func testJavaProperties(t *testing.T, tg target) {
 			Value: fmt.Appendf(nil, `{"n":%d,"customer":"Zoë"}`, i)}
 		fmt.Fprintf(&input, "%s\t%s\n", keys[i], want[i].Value)
 	}
-	javas, err := java.Agent(t).Partitions(t.Context(), keys, partitions)
+	javas, err := java.Driver(t).Partitions(t.Context(), keys, partitions)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func testJavaProperties(t *testing.T, tg target) {
 		r.Partition, r.Offset, r.Timestamp = report.Partition, report.Offset, report.Timestamp
 	}
 	slices.SortFunc(want, record.ByPlace)
-	readByAll(t, tg, agent.Consume{Topic: topic}, "zstd", want)
+	readByAll(t, tg, driver.Consume{Topic: topic}, "zstd", want)
 }
 
 func testTopicsCLI(t *testing.T, tg target) {
@@ -157,7 +157,7 @@ func testTopicsCLI(t *testing.T, tg target) {
 			t.Errorf("describe prints %q without %q", out, want)
 		}
 	}
-	s := shell{java.Agent(t), tg.bootstrap}
+	s := shell{java.Driver(t), tg.bootstrap}
 	s.must(t, java.TopicCommand, []string{"--describe", "--topic", "cli-topic"},
 		"PartitionCount: 5", "retention.ms=60000")
 	topics("delete", "--topic", "cli-topic")

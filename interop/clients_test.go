@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/posthaste-go/posthaste/interop/agent"
+	"github.com/posthaste-go/posthaste/interop/driver"
 	"github.com/posthaste-go/posthaste/interop/franz"
 	"github.com/posthaste-go/posthaste/interop/java"
 	"github.com/posthaste-go/posthaste/interop/kcat"
@@ -26,12 +26,12 @@ type reader struct {
 }
 
 type consumer interface {
-	Consume(context.Context, agent.Consume) ([]record.Record, error)
+	Consume(context.Context, driver.Consume) ([]record.Record, error)
 }
 
 var readers = []reader{
 	{name: "Java", codecs: codecs,
-		open: func(t testing.TB) consumer { return java.Agent(t) }},
+		open: func(t testing.TB) consumer { return java.Driver(t) }},
 	{name: "librdkafka", codecs: codecs,
 		open: func(t testing.TB) consumer { return python.Librdkafka(t) }},
 	{name: "kafka-python", codecs: codecs,
@@ -87,14 +87,14 @@ type writer struct {
 }
 
 type producer interface {
-	Produce(context.Context, agent.Produce) ([]record.Outcome, error)
+	Produce(context.Context, driver.Produce) ([]record.Outcome, error)
 }
 
 var (
 	franzWriter = writer{name: "franz-go", codecs: codecs,
 		open: func(testing.TB) producer { return franz.Client{} }}
 	javaWriter = writer{name: "Java", codecs: codecs,
-		open: func(t testing.TB) producer { return java.Agent(t) }}
+		open: func(t testing.TB) producer { return java.Driver(t) }}
 	librdkafkaWriter = writer{name: "librdkafka", codecs: codecs,
 		open:   func(t testing.TB) producer { return python.Librdkafka(t) },
 		config: map[string]string{"message.max.bytes": "1048588"}}

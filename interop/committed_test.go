@@ -3,7 +3,7 @@ package interop
 import (
 	"testing"
 
-	"github.com/posthaste-go/posthaste/interop/agent"
+	"github.com/posthaste-go/posthaste/interop/driver"
 	"github.com/posthaste-go/posthaste/interop/record"
 )
 
@@ -24,7 +24,7 @@ func testCommitted(t *testing.T, tg target) {
 	committed, aborted, plain := records("committed"), records("aborted"), records("plain")
 	transaction := func(abort bool, records []record.Record) {
 		t.Helper()
-		_, err := javaWriter.open(t).Produce(t.Context(), agent.Produce{
+		_, err := javaWriter.open(t).Produce(t.Context(), driver.Produce{
 			Bootstrap: tg.bootstrap, Records: records, Abort: abort,
 			Config: map[string]string{"transactional.id": "interop"}})
 		if err != nil {
@@ -35,5 +35,5 @@ func testCommitted(t *testing.T, tg target) {
 	transaction(true, aborted)
 	write(t, tg, ours, map[string]string{"acks": "all"}, plain)
 	want := append(committed, plain...)
-	readByAll(t, tg, agent.Consume{Topic: topic, ReadCommitted: true}, "none", want)
+	readByAll(t, tg, driver.Consume{Topic: topic, ReadCommitted: true}, "none", want)
 }

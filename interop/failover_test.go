@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/posthaste-go/posthaste"
-	"github.com/posthaste-go/posthaste/interop/agent"
+	"github.com/posthaste-go/posthaste/interop/driver"
 	"github.com/posthaste-go/posthaste/interop/kafka"
 	"github.com/posthaste-go/posthaste/interop/record"
 )
@@ -154,7 +154,7 @@ func TestThreeNodesOfApacheKafka(t *testing.T) {
 			}
 			c.WaitReady()
 			s.more(t, 1000)
-			readByAll(t, tg, agent.Consume{Topic: topic}, "lz4", s.end(t))
+			readByAll(t, tg, driver.Consume{Topic: topic}, "lz4", s.end(t))
 		})
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/parquet-go/parquet-go"
 
-	"github.com/posthaste-go/posthaste/interop/agent"
+	"github.com/posthaste-go/posthaste/interop/driver"
 	"github.com/posthaste-go/posthaste/interop/java"
 )
 
@@ -126,7 +126,7 @@ func checkSummary(t *testing.T, stdout string, records int) {
 }
 
 func checkAirports(t *testing.T, tg target, r reader, topic string, want []airport) {
-	got, err := r.open(t).Consume(t.Context(), agent.Consume{Bootstrap: tg.bootstrap, Topic: topic})
+	got, err := r.open(t).Consume(t.Context(), driver.Consume{Bootstrap: tg.bootstrap, Topic: topic})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func checkAirports(t *testing.T, tg target, r reader, topic string, want []airpo
 	for _, a := range want {
 		keys = append(keys, []byte(a.IATA))
 	}
-	javas, err := java.Agent(t).Partitions(t.Context(), keys, airportPartitions)
+	javas, err := java.Driver(t).Partitions(t.Context(), keys, airportPartitions)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/posthaste-go/posthaste/interop/agent"
+	"github.com/posthaste-go/posthaste/interop/driver"
 	"github.com/posthaste-go/posthaste/interop/record"
 )
 
@@ -94,7 +94,7 @@ func testMatrix(t *testing.T, tg target, w writer) {
 					"enable.idempotence": map[bool]string{true: "true", false: "false"}[acks == "all"],
 				})
 				tg.waitEnd(t, topic, 1, int64(len(want)))
-				readByAll(t, tg, agent.Consume{Topic: topic}, codec, want)
+				readByAll(t, tg, driver.Consume{Topic: topic}, codec, want)
 			})
 		}
 	}
@@ -131,7 +131,7 @@ func write(t *testing.T, tg target, w writer, config map[string]string, records 
 	defer cancel()
 	config = maps.Clone(config)
 	maps.Copy(config, w.config)
-	outcomes, err := w.open(t).Produce(ctx, agent.Produce{
+	outcomes, err := w.open(t).Produce(ctx, driver.Produce{
 		Bootstrap: tg.bootstrap, Config: config, Records: records})
 	if err != nil {
 		t.Fatalf("%s writes: %v", w.name, err)
@@ -143,7 +143,7 @@ func write(t *testing.T, tg target, w writer, config map[string]string, records 
 }
 
 // readByAll lets every reader that can read a topic and compares.
-func readByAll(t *testing.T, tg target, c agent.Consume, codec string, want []record.Record) {
+func readByAll(t *testing.T, tg target, c driver.Consume, codec string, want []record.Record) {
 	for _, r := range readers {
 		if !slices.Contains(r.codecs, codec) {
 			continue // named in the table of readers
@@ -152,7 +152,7 @@ func readByAll(t *testing.T, tg target, c agent.Consume, codec string, want []re
 	}
 }
 
-func readBy(t *testing.T, tg target, r reader, c agent.Consume, want []record.Record) {
+func readBy(t *testing.T, tg target, r reader, c driver.Consume, want []record.Record) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

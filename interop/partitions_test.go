@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/posthaste-go/posthaste/interop/agent"
+	"github.com/posthaste-go/posthaste/interop/driver"
 	"github.com/posthaste-go/posthaste/interop/java"
 	"github.com/posthaste-go/posthaste/interop/record"
 	"github.com/posthaste-go/posthaste/partitioner"
@@ -35,7 +35,7 @@ func keys(n int) [][]byte {
 }
 
 func TestPartitionsOfTenThousandKeysEqualJavas(t *testing.T) {
-	oracle := java.Agent(t)
+	oracle := java.Driver(t)
 	all := keys(10_000)
 	for _, count := range []int{1, 2, 3, 7, 12, 50, 128, 1000} {
 		t.Run(fmt.Sprintf("%d partitions", count), func(t *testing.T) {
@@ -57,7 +57,7 @@ func TestPartitionsOfTenThousandKeysEqualJavas(t *testing.T) {
 func testKeyed(t *testing.T, tg target, w writer) {
 	const count = 7
 	all := keys(10_000)
-	want, err := java.Agent(t).Partitions(t.Context(), all, count)
+	want, err := java.Driver(t).Partitions(t.Context(), all, count)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func testKeyed(t *testing.T, tg target, w writer) {
 	for _, r := range readers {
 		if r.name == "librdkafka" || r.name == "Java" {
 			t.Run("read by "+r.name, func(t *testing.T) {
-				readBy(t, tg, r, agent.Consume{Topic: topic}, records)
+				readBy(t, tg, r, driver.Consume{Topic: topic}, records)
 			})
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/posthaste-go/posthaste"
-	"github.com/posthaste-go/posthaste/interop/agent"
+	"github.com/posthaste-go/posthaste/interop/driver"
 	"github.com/posthaste-go/posthaste/interop/record"
 )
 
@@ -17,7 +17,7 @@ var ours = writer{name: "posthaste", codecs: codecs,
 type oursClient struct{}
 
 // Produce sends all records, then waits for each.
-func (oursClient) Produce(ctx context.Context, p agent.Produce) (out []record.Outcome, err error) {
+func (oursClient) Produce(ctx context.Context, p driver.Produce) (out []record.Outcome, err error) {
 	producer, err := newOurs(p.Bootstrap, p.Config)
 	if err != nil {
 		return nil, err

@@ -11,14 +11,14 @@ import (
 	"testing"
 
 	"github.com/posthaste-go/posthaste/broker"
-	"github.com/posthaste-go/posthaste/interop/agent"
+	"github.com/posthaste-go/posthaste/interop/driver"
 	"github.com/posthaste-go/posthaste/interop/java"
 	"github.com/posthaste-go/posthaste/interop/record"
 )
 
 // A shell runs Apache Kafka's command line tools against one bootstrap server.
 type shell struct {
-	java      *agent.Agent
+	java      *driver.Driver
 	bootstrap string
 }
 
@@ -32,13 +32,13 @@ func (s shell) run(t *testing.T, class string, args ...string) (string, error) {
 // feed is run with standard input.
 func (s shell) feed(t *testing.T, stdin, class string, args ...string) (string, error) {
 	t.Helper()
-	return runTool(t, s.java, agent.Tool{Class: class, Stdin: stdin,
+	return runTool(t, s.java, driver.Tool{Class: class, Stdin: stdin,
 		Args: append(args, "--bootstrap-server", s.bootstrap)})
 }
 
 // runTool runs a tool and returns what it printed on standard output. The error
 // holds everything it printed, if it did not exit with 0.
-func runTool(t *testing.T, java *agent.Agent, tool agent.Tool) (string, error) {
+func runTool(t *testing.T, java *driver.Driver, tool driver.Tool) (string, error) {
 	t.Helper()
 	r := result(t, java, tool)
 	if r.Code != 0 {
@@ -48,7 +48,7 @@ func runTool(t *testing.T, java *agent.Agent, tool agent.Tool) (string, error) {
 	return r.Stdout, nil
 }
 
-func result(t *testing.T, java *agent.Agent, tool agent.Tool) agent.Result {
+func result(t *testing.T, java *driver.Driver, tool driver.Tool) driver.Result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -76,7 +76,7 @@ func (s shell) must(t *testing.T, class string, args []string, wants ...string) 
 
 func TestKafkasToolsOnTheEmbeddedBroker(t *testing.T) {
 	b, _ := runBroker(t)
-	s := shell{java.Agent(t), b.Addr()}
+	s := shell{java.Driver(t), b.Addr()}
 	t.Run("kafka-topics", func(t *testing.T) { testTopicCommand(t, s) })
 	t.Run("kafka-configs", func(t *testing.T) { testConfigCommand(t, s) })
 	t.Run("kafka-console-producer and kafka-console-consumer",
@@ -187,7 +187,7 @@ func endOf(t *testing.T, ends, topic string, partition int) (end int) {
 // to disk: records of every codec, several segments with their indexes, and
 // producer snapshots.
 func TestKafkasDumpLogSegmentsAcceptsTheDataDirectory(t *testing.T) {
-	oracle := java.Agent(t)
+	oracle := java.Driver(t)
 	dir := filepath.Join(t.TempDir(), "data")
 	b, err := broker.Start(broker.Config{DataDir: dir, Properties: map[string]string{
 		"log.segment.bytes": "1048576"}})
@@ -237,7 +237,7 @@ var complaints = regexp.MustCompile(`(?i)isvalid: false|mismatch|invalid|corrupt
 // complain returns the lines with which DumpLogSegments reports damage in files
 // of one kind, and how many records it saw. Damage in an index goes to standard
 // error.
-func complain(t *testing.T, oracle *agent.Agent, kind string, files []string,
+func complain(t *testing.T, oracle *driver.Driver, kind string, files []string,
 ) (lines []string, records int) {
 	t.Helper()
 	modes := [][]string{{}}
@@ -248,7 +248,7 @@ func complain(t *testing.T, oracle *agent.Agent, kind string, files []string,
 		modes = [][]string{{"--verify-index-only"}, {"--index-sanity-check"}}
 	}
 	for _, mode := range modes {
-		r := result(t, oracle, agent.Tool{Class: java.DumpLogSegments,
+		r := result(t, oracle, driver.Tool{Class: java.DumpLogSegments,
 			Args: append(mode, "--files", strings.Join(files, ","))})
 		if r.Code != 0 {
 			lines = append(lines, fmt.Sprintf("exit code %d", r.Code))
@@ -264,7 +264,7 @@ func complain(t *testing.T, oracle *agent.Agent, kind string, files []string,
 	return lines, records
 }
 
-func testDump(t *testing.T, oracle *agent.Agent, dir, kind string, files []string) {
+func testDump(t *testing.T, oracle *driver.Driver, dir, kind string, files []string) {
 	if len(files) == 0 {
 		if kind != ".txnindex" { // only transactions make one
 			t.Fatalf("the broker wrote no %s file", kind)
@@ -287,7 +287,7 @@ func testDump(t *testing.T, oracle *agent.Agent, dir, kind string, files []strin
 }
 
 // testDamage shows that complain would see damage.
-func testDamage(t *testing.T, oracle *agent.Agent, kind, file string) {
+func testDamage(t *testing.T, oracle *driver.Driver, kind, file string) {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/posthaste-go/posthaste"
-	"github.com/posthaste-go/posthaste/interop/agent"
+	"github.com/posthaste-go/posthaste/interop/driver"
 	"github.com/posthaste-go/posthaste/interop/franz"
 	"github.com/posthaste-go/posthaste/interop/kafka"
 )
@@ -95,7 +95,7 @@ func (s *transactional) send(p *posthaste.Producer, topic string, values ...stri
 // sees compares the values of a topic, as a reader sees them.
 func (s *transactional) sees(topic string, committed bool, want ...string) {
 	s.Helper()
-	records, err := franz.Client{}.Consume(s.Context(), agent.Consume{
+	records, err := franz.Client{}.Consume(s.Context(), driver.Consume{
 		Bootstrap: s.bootstrap, Topic: topic, ReadCommitted: committed,
 	})
 	s.ok(err)

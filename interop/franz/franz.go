@@ -13,16 +13,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/posthaste-go/posthaste/interop/agent"
+	"github.com/posthaste-go/posthaste/interop/driver"
 	"github.com/posthaste-go/posthaste/interop/record"
 )
 
-// Client is franz-go with the two operations that agents have.
+// Client is franz-go with the two operations that drivers have.
 type Client struct{}
 
-// Consume reads a topic to its end; see agent.Consume. The settings are not
+// Consume reads a topic to its end; see driver.Consume. The settings are not
 // used.
-func (Client) Consume(ctx context.Context, c agent.Consume) ([]record.Record, error) {
+func (Client) Consume(ctx context.Context, c driver.Consume) ([]record.Record, error) {
 	isolation := kgo.ReadUncommitted()
 	if c.ReadCommitted {
 		isolation = kgo.ReadCommitted()
@@ -63,7 +63,7 @@ func (Client) Consume(ctx context.Context, c agent.Consume) ([]record.Record, er
 }
 
 // ends is where each partition that is not empty ends.
-func ends(ctx context.Context, client *kgo.Client, c agent.Consume) (map[int32]int64, error) {
+func ends(ctx context.Context, client *kgo.Client, c driver.Consume) (map[int32]int64, error) {
 	admin := kadm.NewClient(client)
 	list := admin.ListEndOffsets
 	if c.ReadCommitted {
@@ -100,7 +100,7 @@ func convert(r *kgo.Record) record.Record {
 
 // Produce writes records in their order. Of the settings it knows acks,
 // compression.type and enable.idempotence, by Java's names.
-func (Client) Produce(ctx context.Context, p agent.Produce) ([]record.Outcome, error) {
+func (Client) Produce(ctx context.Context, p driver.Produce) ([]record.Outcome, error) {
 	options, err := options(p)
 	if err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ var codecs = map[string]kgo.CompressionCodec{
 	"zstd":   kgo.ZstdCompression(),
 }
 
-func options(p agent.Produce) ([]kgo.Opt, error) {
+func options(p driver.Produce) ([]kgo.Opt, error) {
 	codec, ok := codecs[p.Config["compression.type"]]
 	if !ok {
 		return nil, fmt.Errorf("compression.type %q is none of Kafka's", p.Config["compression.type"])

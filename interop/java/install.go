@@ -1,7 +1,7 @@
 //go:build unix
 
 // Package java runs Apache Kafka's own Java code: its servers' and tools'
-// classes, and two small programs of ours, Node and Agent.
+// classes, and two small programs of ours, Node and Driver.
 //
 // Kafka's jars come from Maven Central through mvn, once, into the cache folder
 // posthaste/kafka-<Version>, or where POSTHASTE_KAFKA_DIR says; our programs are

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/posthaste-go/posthaste/interop/agent"
+	"github.com/posthaste-go/posthaste/interop/driver"
 )
 
 // Command prepares a JVM that runs the main method of class. Its heap is small
@@ -26,7 +26,7 @@ func (in Installation) Command(ctx context.Context, class string, args ...string
 	return exec.CommandContext(ctx, "java", append(append(jvm, class), args...)...)
 }
 
-// The classes of Apache Kafka's command line tools, for agent.Tool.
+// The classes of Apache Kafka's command line tools, for driver.Tool.
 const (
 	TopicCommand      = "org.apache.kafka.tools.TopicCommand"
 	ConfigCommand     = "kafka.admin.ConfigCommand"
@@ -38,18 +38,18 @@ const (
 	ClusterTool       = "org.apache.kafka.tools.ClusterTool"
 )
 
-// Agent is Apache Kafka's own producer, consumer and command line tools, in one
+// Driver is Apache Kafka's own producer, consumer and command line tools, in one
 // JVM for the whole test binary.
-func Agent(t testing.TB) *agent.Agent {
+func Driver(t testing.TB) *driver.Driver {
 	t.Helper()
 	Install(t)
-	return theAgent
+	return theDriver
 }
 
-var theAgent = agent.New("Java", func() *exec.Cmd {
+var theDriver = driver.New("Java", func() *exec.Cmd {
 	in, err := install()
 	if err != nil {
 		return &exec.Cmd{Err: err}
 	}
-	return in.Command(context.Background(), "Agent")
+	return in.Command(context.Background(), "Driver")
 })

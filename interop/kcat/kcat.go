@@ -13,7 +13,7 @@ import (
 	"os/exec"
 	"slices"
 
-	"github.com/posthaste-go/posthaste/interop/agent"
+	"github.com/posthaste-go/posthaste/interop/driver"
 	"github.com/posthaste-go/posthaste/interop/record"
 )
 
@@ -25,7 +25,7 @@ type Client struct{}
 const format = `%p %o %T %K %S\n%k%s`
 
 // Consume reads a topic to its end, without the records' headers.
-func (Client) Consume(ctx context.Context, c agent.Consume) ([]record.Record, error) {
+func (Client) Consume(ctx context.Context, c driver.Consume) ([]record.Record, error) {
 	isolation := "read_uncommitted"
 	if c.ReadCommitted {
 		isolation = "read_committed"

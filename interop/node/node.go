@@ -15,8 +15,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/posthaste-go/posthaste/interop/agent"
 	"github.com/posthaste-go/posthaste/interop/cache"
+	"github.com/posthaste-go/posthaste/interop/driver"
 	"github.com/posthaste-go/posthaste/interop/need"
 )
 
@@ -25,7 +25,7 @@ var sources embed.FS
 
 // KafkaJS is kafkajs, one for the whole test binary. Without node or npm it
 // ends t as need.Missing does.
-func KafkaJS(t testing.TB) *agent.Agent {
+func KafkaJS(t testing.TB) *driver.Driver {
 	t.Helper()
 	need.Programs(t, "node", "npm")
 	if _, err := install(); err != nil {
@@ -34,12 +34,12 @@ func KafkaJS(t testing.TB) *agent.Agent {
 	return kafkaJS
 }
 
-var kafkaJS = agent.New("kafkajs", func() *exec.Cmd {
+var kafkaJS = driver.New("kafkajs", func() *exec.Cmd {
 	dir, err := install()
 	if err != nil {
 		return &exec.Cmd{Err: err}
 	}
-	return exec.Command("node", filepath.Join(dir, "agent.js"))
+	return exec.Command("node", filepath.Join(dir, "driver.js"))
 })
 
 var install = sync.OnceValues(func() (string, error) {

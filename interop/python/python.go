@@ -16,8 +16,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/posthaste-go/posthaste/interop/agent"
 	"github.com/posthaste-go/posthaste/interop/cache"
+	"github.com/posthaste-go/posthaste/interop/driver"
 	"github.com/posthaste-go/posthaste/interop/need"
 )
 
@@ -29,7 +29,7 @@ var requirements embed.FS
 
 // Librdkafka is the client of confluent-kafka, one for the whole test binary.
 // Its settings are librdkafka's. Without Python it ends t as need.Missing does.
-func Librdkafka(t testing.TB) *agent.Agent {
+func Librdkafka(t testing.TB) *driver.Driver {
 	t.Helper()
 	needPython(t)
 	return librdkafka
@@ -37,15 +37,15 @@ func Librdkafka(t testing.TB) *agent.Agent {
 
 // KafkaPython is the client of kafka-python, one for the whole test binary. Its
 // settings are written as Java's and translated.
-func KafkaPython(t testing.TB) *agent.Agent {
+func KafkaPython(t testing.TB) *driver.Driver {
 	t.Helper()
 	needPython(t)
 	return kafkaPython
 }
 
 var (
-	librdkafka  = newAgent("librdkafka", "librdkafka.py")
-	kafkaPython = newAgent("kafka-python", "kafkapython.py")
+	librdkafka  = newDriver("librdkafka", "librdkafka.py")
+	kafkaPython = newDriver("kafka-python", "kafkapython.py")
 )
 
 func needPython(t testing.TB) {
@@ -56,8 +56,8 @@ func needPython(t testing.TB) {
 	}
 }
 
-func newAgent(name, script string) *agent.Agent {
-	return agent.New(name, func() *exec.Cmd {
+func newDriver(name, script string) *driver.Driver {
+	return driver.New(name, func() *exec.Cmd {
 		in, err := install()
 		if err != nil {
 			return &exec.Cmd{Err: err}

@@ -1,4 +1,4 @@
-"""The command loop of the Python agents; the protocol is that of Go package agent."""
+"""The command loop of the Python drivers; the protocol is that of Go package driver."""
 
 import base64
 import json

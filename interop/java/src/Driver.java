@@ -32,8 +32,8 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.utils.Exit;
 
-/** Apache Kafka's own clients, driven by commands on standard input: see Go package agent. */
-public final class Agent {
+/** Apache Kafka's own clients, driven by commands on standard input: see Go package driver. */
+public final class Driver {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final PrintStream OUT =
       new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.out), false,

@@ -1,4 +1,4 @@
-// Package agent drives a Kafka client of another language: a small program of
+// Package driver drives a Kafka client of another language: a small program of
 // ours that reads one command a line from its standard input and answers on its
 // standard output, so that starting a JVM or an interpreter is paid once.
 //
@@ -8,7 +8,7 @@
 //
 // The programs end when their standard input does, so none outlives the test
 // binary, however that ended.
-package agent
+package driver
 
 import (
 	"bufio"
@@ -25,10 +25,10 @@ import (
 	"github.com/posthaste-go/posthaste/interop/record"
 )
 
-// An Agent is a program that is started with its first command, and again with
+// A Driver is a program that is started with its first command, and again with
 // the first after it broke. It carries out one command at a time; callers may
 // come from any goroutine.
-type Agent struct {
+type Driver struct {
 	Name string // as tests print it, such as "librdkafka"
 
 	command func() *exec.Cmd
@@ -36,7 +36,7 @@ type Agent struct {
 	running *program   // nil before the first command and after a breakdown
 }
 
-// A program is one life of an agent's program.
+// A program is one life of a driver's program.
 type program struct {
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
@@ -44,10 +44,10 @@ type program struct {
 	stderr *tail
 }
 
-// New returns the agent of a program that speaks the protocol of this package;
+// New returns the driver of a program that speaks the protocol of this package;
 // command prepares it.
-func New(name string, command func() *exec.Cmd) *Agent {
-	return &Agent{Name: name, command: command}
+func New(name string, command func() *exec.Cmd) *Driver {
+	return &Driver{Name: name, command: command}
 }
 
 func start(cmd *exec.Cmd) (*program, error) {
@@ -66,12 +66,12 @@ func start(cmd *exec.Cmd) (*program, error) {
 }
 
 // Close ends the program, if it runs, and waits for it.
-func (a *Agent) Close() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.running != nil {
-		a.running.end(5 * time.Second)
-		a.running = nil
+func (d *Driver) Close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.running != nil {
+		d.running.end(5 * time.Second)
+		d.running = nil
 	}
 }
 
@@ -94,11 +94,11 @@ type Consume struct {
 }
 
 // Consume reads a topic to its end.
-func (a *Agent) Consume(ctx context.Context, c Consume) ([]record.Record, error) {
+func (d *Driver) Consume(ctx context.Context, c Consume) ([]record.Record, error) {
 	if c.Config == nil {
 		c.Config = map[string]string{}
 	}
-	return rows[record.Record](ctx, a, struct {
+	return rows[record.Record](ctx, d, struct {
 		Op string `json:"op"`
 		Consume
 	}{"consume", c})
@@ -113,11 +113,11 @@ type Produce struct {
 }
 
 // Produce writes records and returns what became of each, in their order.
-func (a *Agent) Produce(ctx context.Context, p Produce) ([]record.Outcome, error) {
+func (d *Driver) Produce(ctx context.Context, p Produce) ([]record.Outcome, error) {
 	if p.Config == nil {
 		p.Config = map[string]string{}
 	}
-	return rows[record.Outcome](ctx, a, struct {
+	return rows[record.Outcome](ctx, d, struct {
 		Op string `json:"op"`
 		Produce
 	}{"produce", p})
@@ -125,8 +125,8 @@ func (a *Agent) Produce(ctx context.Context, p Produce) ([]record.Outcome, error
 
 // Partitions asks which partition of count the client's default partitioner
 // gives each key.
-func (a *Agent) Partitions(ctx context.Context, keys [][]byte, count int) ([]int32, error) {
-	return rows[int32](ctx, a, struct {
+func (d *Driver) Partitions(ctx context.Context, keys [][]byte, count int) ([]int32, error) {
+	return rows[int32](ctx, d, struct {
 		Op    string   `json:"op"`
 		Keys  [][]byte `json:"keys"`
 		Count int      `json:"count"`
@@ -148,8 +148,8 @@ type Result struct {
 }
 
 // Run runs a tool inside the program, as if from a shell.
-func (a *Agent) Run(ctx context.Context, tool Tool) (Result, error) {
-	results, err := rows[Result](ctx, a, struct {
+func (d *Driver) Run(ctx context.Context, tool Tool) (Result, error) {
+	results, err := rows[Result](ctx, d, struct {
 		Op string `json:"op"`
 		Tool
 	}{"tool", tool})
@@ -159,9 +159,9 @@ func (a *Agent) Run(ctx context.Context, tool Tool) (Result, error) {
 	return results[0], nil
 }
 
-func rows[T any](ctx context.Context, a *Agent, command any) ([]T, error) {
+func rows[T any](ctx context.Context, d *Driver, command any) ([]T, error) {
 	var all []T
-	err := a.do(ctx, command, func(line json.RawMessage) error {
+	err := d.do(ctx, command, func(line json.RawMessage) error {
 		var row T
 		if err := json.Unmarshal(line, &row); err != nil {
 			return fmt.Errorf("row %.200s: %w", line, err)
@@ -177,32 +177,32 @@ var errBroken = errors.New("broken")
 
 // do sends one command and hands each row of the answer to each. When ctx ends
 // first the program is killed: its state is then unknown.
-func (a *Agent) do(ctx context.Context, command any, each func(json.RawMessage) error) error {
+func (d *Driver) do(ctx context.Context, command any, each func(json.RawMessage) error) error {
 	line, err := json.Marshal(command)
 	if err != nil {
 		return err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.running == nil {
-		if a.running, err = start(a.command()); err != nil {
-			a.running = nil
-			return fmt.Errorf("start %s: %w", a.Name, err)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.running == nil {
+		if d.running, err = start(d.command()); err != nil {
+			d.running = nil
+			return fmt.Errorf("start %s: %w", d.Name, err)
 		}
 	}
-	p := a.running
+	p := d.running
 	stop := context.AfterFunc(ctx, func() { _ = p.cmd.Process.Kill() })
 	err = p.exchange(append(line, '\n'), each)
 	stopped := stop()
 	if errors.Is(err, errBroken) || !stopped {
 		p.end(0)
-		a.running = nil
+		d.running = nil
 	}
 	if !stopped {
-		return fmt.Errorf("%s: killed: %w\n%s", a.Name, context.Cause(ctx), p.stderr)
+		return fmt.Errorf("%s: killed: %w\n%s", d.Name, context.Cause(ctx), p.stderr)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", a.Name, err)
+		return fmt.Errorf("%s: %w", d.Name, err)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package agent
+package driver
 
 import (
 	"context"
@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// sh starts an agent that is a shell script.
-func sh(t *testing.T, script string) *Agent {
+// sh starts a driver that is a shell script.
+func sh(t *testing.T, script string) *Driver {
 	t.Helper()
 	a := New("script", func() *exec.Cmd { return exec.Command("sh", "-c", script) })
 	t.Cleanup(a.Close)
@@ -27,7 +27,7 @@ func TestPartitionsReadsRowsUntilDone(t *testing.T) {
 	}
 }
 
-func TestAgentThatFailsACommandTakesTheNext(t *testing.T) {
+func TestProgramThatFailsACommandTakesTheNext(t *testing.T) {
 	a := sh(t, `read -r command; echo '{"failed":"no such topic"}'
 		read -r command; echo '{"done":true}'`)
 	if _, err := a.Consume(t.Context(), Consume{}); err == nil ||
@@ -39,8 +39,8 @@ func TestAgentThatFailsACommandTakesTheNext(t *testing.T) {
 	}
 }
 
-func TestAgentThatDiesShowsItsStandardError(t *testing.T) {
-	a := sh(t, `read -r command; echo 'ClassNotFoundException: Agent' >&2; sleep 0.1`)
+func TestProgramThatDiesShowsItsStandardError(t *testing.T) {
+	a := sh(t, `read -r command; echo 'ClassNotFoundException: Driver' >&2; sleep 0.1`)
 	for _, which := range []string{"first", "second"} {
 		_, err := a.Consume(t.Context(), Consume{})
 		if err == nil || !strings.Contains(err.Error(), "ClassNotFoundException") {
@@ -49,14 +49,14 @@ func TestAgentThatDiesShowsItsStandardError(t *testing.T) {
 	}
 }
 
-func TestAgentThatHangsIsKilledWhenTheContextEnds(t *testing.T) {
+func TestProgramThatHangsIsKilledWhenTheContextEnds(t *testing.T) {
 	a := sh(t, `exec sleep 600`)
 	for range 2 { // the second on a new program
 		hang(t, a)
 	}
 }
 
-func hang(t *testing.T, a *Agent) {
+func hang(t *testing.T, a *Driver) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()

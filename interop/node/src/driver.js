@@ -1,4 +1,4 @@
-// kafkajs, driven by commands on standard input: see Go package agent.
+// kafkajs, driven by commands on standard input: see Go package driver.
 'use strict'
 
 const readline = require('node:readline')
