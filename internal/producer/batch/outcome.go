@@ -58,6 +58,14 @@ type Failure struct {
 	BadRecords map[int32]string
 }
 
+// Cause is the failure's reason as an error.
+func (f *Failure) Cause() error {
+	if f.Err != nil {
+		return f.Err
+	}
+	return f.Code
+}
+
 // Timeline is the life of a batch that failed, for the error's text.
 type Timeline struct {
 	Created   time.Time

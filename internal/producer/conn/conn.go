@@ -12,6 +12,7 @@ package conn
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -127,9 +128,8 @@ func (c *Conn) run(ctx context.Context) {
 	nc, err := c.open(ctx)
 	if err != nil {
 		c.cancel(err)
-		var fatal *AuthenticationError
 		c.settings.Events(&sender.ConnDown{
-			Conn: c.id, Err: err, Fatal: errors.As(err, &fatal),
+			Conn: c.id, Err: err, Fatal: hopeless(err),
 			Misrouted: errors.Is(err, errcode.RebootstrapRequired),
 		})
 		return
@@ -148,6 +148,14 @@ func (c *Conn) run(ctx context.Context) {
 	<-c.ended
 	stop()
 	c.settings.Events(&sender.ConnDown{Conn: c.id, Err: context.Cause(ctx)})
+}
+
+// hopeless reports whether trying again is of no use: our credentials were
+// refused, or the broker's certificate was.
+func hopeless(err error) bool {
+	var refused *AuthenticationError
+	var certificate *tls.CertificateVerificationError
+	return errors.As(err, &refused) || errors.As(err, &certificate)
 }
 
 // open dials and does everything that comes before the first request.

@@ -48,7 +48,7 @@ func (l *Loop) perform(effects []sender.Effect, stopping bool) {
 		case sender.PublishMetadata:
 			l.publish(e.Snapshot)
 		case sender.PublishFatal:
-			l.settings.Logger.Error("producer has failed for good", "error", e.Failure)
+			l.settings.Logger.Error("producer has failed for good", "error", e.Failure.Cause())
 			l.fatal.Store(e.Failure)
 			l.settings.Fatal(e.Failure)
 			l.Metadata.Wake()
