@@ -82,9 +82,12 @@ func (b *Broker) open() (*instance, error) {
 
 func (i *instance) load() error {
 	b := i.b
-	// The directory may be new, and must survive a power cut with what is in it.
-	if err := i.files.SyncDir(path.Dir(i.path)); err != nil {
-		b.log.Warn("a power cut may lose a new data directory", "path", i.path, "error", err)
+	// The directory may be new, and must survive a power cut with what is in it:
+	// also with what a process left there that was killed before it had synced.
+	for _, dir := range []string{path.Dir(i.path), i.path} {
+		if err := i.files.SyncDir(dir); err != nil {
+			b.log.Warn("a power cut may lose what is new in a directory", "path", dir, "error", err)
+		}
 	}
 	nodes, err := b.nodes()
 	if err != nil {

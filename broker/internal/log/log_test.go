@@ -421,3 +421,18 @@ func TestWriteFileReplacesWholeOrNotAtAll(t *testing.T) {
 		t.Error("the temporary file is left")
 	}
 }
+
+// A file that a process made right before it was killed is there for the next
+// one, but its name need not survive a power cut until that one syncs it.
+func TestNamesThatAKilledProcessMadeAreSynced(t *testing.T) {
+	for seed := range uint64(20) {
+		disk := vfs.NewCrashMem(fixedNow)
+		reopen(t, disk, nil) // and no more: it is killed
+		l := reopen(t, disk, func(o *Options) { o.Clean, o.Config.FlushMessages = false, 1 })
+		fill(t, l, 1)
+		l = reopen(t, disk.CrashClone(vfs.PowerCut, seed), func(o *Options) { o.Clean = false })
+		if end := l.EndOffset(); end != 1 {
+			t.Errorf("seed %d: the log ends at %d after a power cut, want 1", seed, end)
+		}
+	}
+}

@@ -342,6 +342,8 @@ func (ld *loader) finish() error {
 	l.recovery.Store(min(ld.o.RecoveryPoint, l.EndOffset()))
 	if ld.o.Clean {
 		l.recovery.Store(l.EndOffset())
+	} else {
+		l.newNames.Store(true) // of files that a killed process made and did not sync
 	}
 	l.updateStable()
 	return ld.beginEpoch()
