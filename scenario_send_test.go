@@ -450,4 +450,3 @@ func TestTheZeroDelivery(t *testing.T) {
 		t.Errorf("Wait: %v, want ErrInvalidRecord", err)
 	}
 }
-
