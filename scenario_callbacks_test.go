@@ -232,6 +232,7 @@ func TestCallbacksThatSend(t *testing.T) {
 				second = s.send("t", "second")
 			})
 		time.Sleep(11 * time.Second)
+		synctest.Wait()
 		s.delivered(second)
 	})
 	play(t, one, func(c *posthaste.Config) {

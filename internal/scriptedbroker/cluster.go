@@ -31,6 +31,9 @@ type Options struct {
 	Topics   map[string]int // name → partitions; leaders take turns
 	Versions map[protocol.Key]protocol.Range
 	TopicIDs bool // topics have ids, as since Kafka 2.8
+	// Blind: neither keep nor check nor trace what is produced, at no cost per
+	// record, for tests that count the client's own.
+	Blind bool
 }
 
 // kafka44 is what a broker of Kafka 4.4 speaks, as far as a producer asks.
@@ -49,6 +52,7 @@ type Cluster struct {
 	t        testing.TB
 	versions map[protocol.Key]protocol.Range
 	ids      bool
+	blind    bool
 	serving  sync.WaitGroup
 
 	mu        sync.Mutex
@@ -64,17 +68,18 @@ type Cluster struct {
 
 // node is one broker.
 type node struct {
-	id    int32
-	addr  string
-	down  bool
-	conns map[net.Conn]bool
-	dials int
+	id       int32
+	addr     string
+	listener net.Listener // nil in memory
+	down     bool
+	conns    map[net.Conn]bool
+	dials    int
 }
 
 // Start makes a cluster, which ends with the test.
 func Start(t testing.TB, o Options) *Cluster {
 	c := &Cluster{
-		t: t, ids: o.TopicIDs, versions: map[protocol.Key]protocol.Range{},
+		t: t, ids: o.TopicIDs, blind: o.Blind, versions: map[protocol.Key]protocol.Range{},
 		nodes: map[int32]*node{}, topics: map[string]*topic{},
 		script: map[protocol.Key][]Step{}, standing: map[protocol.Key]Step{}, nextPID: 1000,
 	}
@@ -105,6 +110,9 @@ func (c *Cluster) Close() {
 	c.closed = true
 	for _, n := range c.nodes {
 		n.cut()
+		if n.listener != nil {
+			n.listener.Close()
+		}
 	}
 	c.mu.Unlock()
 	c.serving.Wait()
@@ -146,12 +154,11 @@ func (c *Cluster) Listen() {
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		c.t.Cleanup(func() { l.Close() })
 		c.mu.Lock()
 		n := c.nodes[id+1]
-		n.addr = l.Addr().String()
+		n.addr, n.listener = l.Addr().String(), l
 		c.mu.Unlock()
-		go c.accept(l, n)
+		c.serving.Go(func() { c.accept(l, n) })
 	}
 }
 

@@ -22,6 +22,7 @@ type partition struct {
 	leader  int32
 	epoch   int32
 	records []Record
+	end     int64 // of a blind cluster's partition
 	writers map[int64]*writer
 }
 

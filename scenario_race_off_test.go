@@ -1,0 +1,5 @@
+//go:build !race
+
+package posthaste_test
+
+const raced = false
