@@ -39,5 +39,8 @@ func (p Policy) Delay(failures int) time.Duration {
 		}
 		d *= 1 + p.Jitter*(2*random()-1)
 	}
-	return time.Duration(min(d, float64(limit)))
+	if d >= float64(limit) { // as a float, the largest limit is more than a Duration
+		return limit
+	}
+	return time.Duration(d)
 }
