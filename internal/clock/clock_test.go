@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 var _ Clock = System{}
@@ -105,16 +107,14 @@ func TestTheTickerRunsAsLongAsItIsUsedAndStartsAgain(t *testing.T) {
 }
 
 func TestNoGoroutineIsLeftAfterClose(t *testing.T) {
-	before := runtime.NumGoroutine()
+	before := goleak.IgnoreCurrent()
 	c := NewCoarse()
 	for !ticking(c) {
 		c.Milli()
 	}
 	c.Close()
 	c.Close() // twice is once
-	if n := runtime.NumGoroutine(); n > before {
-		t.Errorf("%d goroutines, before there were %d", n, before)
-	}
+	goleak.VerifyNone(t, before)
 	for range 10 * startAfter {
 		before := time.Now().UnixMilli()
 		if got := c.Milli(); got < before || got > time.Now().UnixMilli() {
