@@ -37,6 +37,7 @@ type view struct {
 // weighted is the adaptive choice's table, made anew at most once a tick.
 type weighted struct {
 	table loadtable.Table
+	of    *view // what it was made of: one that is late must not outlive its picture
 	made  time.Time
 }
 
@@ -192,8 +193,8 @@ func (t *Topic) choose(v *view, now time.Time) int32 {
 		return -1
 	}
 	w := t.table.Load()
-	if w == nil || t.owner.settings.Adaptive && now.Sub(w.made) > tableLife {
-		w = &weighted{made: now}
+	if w == nil || w.of != v || t.owner.settings.Adaptive && now.Sub(w.made) > tableLife {
+		w = &weighted{made: now, of: v}
 		loads := v.loads
 		if t.owner.settings.Adaptive {
 			loads = append([]loadtable.Load(nil), loads...)
