@@ -76,7 +76,8 @@ func (b *bench) lead(nodes ...int32) { b.SetPartitions(b.topic, Leaders{Nodes: n
 // add appends a record of size bytes to a partition.
 func (b *bench) add(index int32, size int) Receipt {
 	b.Helper()
-	r, err := b.Append(b.Context(), b.topic, index, &Record{Timestamp: -1, Value: make([]byte, size)}, 0)
+	record := &Record{Timestamp: -1, Value: make([]byte, size)}
+	r, err := b.Append(b.Context(), b.topic, index, record, 0)
 	if err != nil {
 		b.Fatalf("Append: %v", err)
 	}
@@ -137,7 +138,8 @@ func TestBatchesFillUp(t *testing.T) {
 	for i := range 500 {
 		value := bytes.Repeat([]byte{byte(i)}, i%90)
 		want = append(want, value)
-		if _, err := b.Append(t.Context(), b.topic, 0, &Record{Timestamp: -1, Value: value}, 0); err != nil {
+		record := &Record{Timestamp: -1, Value: value}
+		if _, err := b.Append(t.Context(), b.topic, 0, record, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -350,7 +352,8 @@ func TestClose(t *testing.T) {
 		b.add(0, 900)
 		freed := make(chan error)
 		go func() {
-			_, err := b.Append(t.Context(), b.topic, 0, &Record{Timestamp: -1, Value: make([]byte, 900)}, time.Hour)
+			record := &Record{Timestamp: -1, Value: make([]byte, 900)}
+			_, err := b.Append(t.Context(), b.topic, 0, record, time.Hour)
 			freed <- err
 		}()
 		synctest.Wait()

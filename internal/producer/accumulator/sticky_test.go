@@ -146,7 +146,8 @@ func TestRackAwareChoice(t *testing.T) {
 	b := newBench(t, 4, 1<<30, nil)
 	b.SetPartitions(b.topic, Leaders{Nodes: []int32{1, 2, 3, 2}, Near: map[int32]bool{2: true}})
 	b.topic.sticky.Store(1)
-	if partitions, _ := b.turns(200, 1500); slices.Contains(partitions, 0) || slices.Contains(partitions, 2) {
+	partitions, _ := b.turns(200, 1500)
+	if slices.Contains(partitions, 0) || slices.Contains(partitions, 2) {
 		t.Errorf("turns %v", partitions)
 	}
 	b.SetPartitions(b.topic, Leaders{Nodes: []int32{1, 2, 3, 2}, Near: map[int32]bool{9: true}})

@@ -358,7 +358,8 @@ func TestGrow(t *testing.T) {
 	b := New(0, "t", 0, make([]byte, 0, 200), base)
 	for i := range 2 {
 		value := binary.BigEndian.AppendUint32(nil, uint32(i))
-		b.Append(base+int64(i), []byte("k"), value, []serializer.Header{{Key: "h", Value: []byte{byte(i)}}},
+		header := []serializer.Header{{Key: "h", Value: []byte{byte(i)}}}
+		b.Append(base+int64(i), []byte("k"), value, header,
 			wire.HeaderSize("h", []byte{0}))
 	}
 	old := b.Grow(make([]byte, 50, 400))
