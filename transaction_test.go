@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -68,6 +69,7 @@ func TestSendsThatRaceWithACommitAreInItOrRefused(t *testing.T) {
 				switch {
 				case errors.Is(err, ErrInvalidState):
 					refused.Add(1)
+					runtime.Gosched()
 					continue
 				case err != nil:
 					t.Errorf("Send: %v", err)
@@ -85,7 +87,7 @@ func TestSendsThatRaceWithACommitAreInItOrRefused(t *testing.T) {
 			}
 		})
 	}
-	for range 200 {
+	for range 50 {
 		must(t, p.BeginTransaction())
 		<-sent
 		must(t, p.CommitTransaction(ctx))
