@@ -25,6 +25,9 @@ type coordinating struct {
 	code    errcode.Code
 	nth     int // of the requests at that place, from 1
 
+	// Answers to EndTxn wait until it is closed; nil for at once.
+	release chan struct{}
+
 	mu       sync.Mutex
 	seen     int
 	requests []string
@@ -77,6 +80,9 @@ func (b *coordinating) answer(frame []byte) []byte {
 	if err := req.ReadFrom(body); err != nil {
 		b.Errorf("%v: %v", h.Key, err)
 		return nil
+	}
+	if h.Key == protocol.EndTxn && b.release != nil {
+		<-b.release
 	}
 	b.mu.Lock()
 	b.fill(req, resp)
@@ -174,6 +180,9 @@ func (b *coordinating) produce(req *kmsg.ProduceRequest, resp *kmsg.ProduceRespo
 	h, err := wire.ParseBatchHeader(batch)
 	if err != nil {
 		b.Error(err)
+	}
+	if h.ProducerEpoch != b.epoch {
+		b.Errorf("a batch of epoch %d came in epoch %d", h.ProducerEpoch, b.epoch)
 	}
 	flag := ""
 	if h.Attributes&wire.Transactional != 0 {

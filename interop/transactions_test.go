@@ -34,6 +34,7 @@ func TestTransactionsOnKafka(t *testing.T) {
 				"offsets are committed with the records":    (*transactional).offsets,
 				"InTransaction commits or aborts":           (*transactional).inTransaction,
 				"Close aborts what is open":                 (*transactional).closing,
+				"the tool produces in transactions":         (*transactional).tool,
 				"many transactions, several senders":        (*transactional).many,
 			} {
 				t.Run(name, func(t *testing.T) { test(&transactional{T: t, target: s.target}) })
@@ -215,7 +216,8 @@ func (s *transactional) offsets() {
 	s.ok(p.BeginTransaction())
 	s.ok(p.SendOffsetsToTransaction(ctx, nil, group))
 	member := posthaste.GroupMetadata{GroupID: topic, GenerationID: 3, MemberID: "gone"}
-	if err := p.SendOffsetsToTransaction(ctx, at(9), member); !errors.Is(err, posthaste.ErrAbortable) {
+	err := p.SendOffsetsToTransaction(ctx, at(9), member)
+	if !errors.Is(err, posthaste.ErrAbortable) {
 		s.Errorf("offsets of a member that is gone: %v, want ErrAbortable", err)
 	}
 	s.ok(p.AbortTransaction(ctx))
@@ -329,6 +331,14 @@ func (s *transactional) many() {
 	}
 	s.Logf("%d transactions of %d records in %v", rounds, senders*records, time.Since(began))
 	s.sees(topic, true, want...)
+}
+
+func (s *transactional) tool() {
+	topic := s.topic(2)
+	posthasteCLI(s.T, "a\nb\nc\nd\ne\n", "produce", "--topic", topic,
+		"--bootstrap-server", s.bootstrap,
+		"--transactional-id", topic, "--transaction-records", "2")
+	s.sees(topic, true, "a", "b", "c", "d", "e")
 }
 
 // restart ends the only node in the middle of a transaction.

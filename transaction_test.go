@@ -1,0 +1,199 @@
+package posthaste
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// transactional starts a producer with a transactional id over b.
+func transactional(t *testing.T, b *coordinating) *Producer {
+	t.Helper()
+	cfg := DefaultConfig()
+	cfg.BootstrapServers = []string{"broker:9092"}
+	cfg.TransactionalID, cfg.Dial = "x", b.dial
+	cfg.MaxBlock = time.Second
+	cfg.Logger = slog.New(slog.DiscardHandler)
+	p, err := NewProducer(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// end closes p and waits for the broker's goroutines.
+func (b *coordinating) end(p *Producer) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := p.Close(ctx); err != nil {
+		b.Errorf("Close: %v", err)
+	}
+	b.conns.Wait()
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A record whose Send returned nil is part of the transaction that was open
+// then, or was refused: the broker sees no batch of a transaction after its
+// end, and every record that was accepted has been acknowledged by then.
+func TestSendsThatRaceWithACommitAreInItOrRefused(t *testing.T) {
+	b := &coordinating{TB: t, version: 2}
+	p := transactional(t, b)
+	ctx := t.Context()
+	must(t, p.InitTransactions(ctx))
+	var accepted, acknowledged, refused atomic.Int64
+	stop, sent := make(chan struct{}), make(chan struct{})
+	var senders sync.WaitGroup
+	for range 4 {
+		senders.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				d, err := p.Send(ctx, Record{Topic: "t", Value: []byte("v")})
+				switch {
+				case errors.Is(err, ErrInvalidState):
+					refused.Add(1)
+					runtime.Gosched()
+					continue
+				case err != nil:
+					t.Errorf("Send: %v", err)
+					return
+				}
+				accepted.Add(1)
+				select {
+				case sent <- struct{}{}:
+				default:
+				}
+				if _, err := d.Wait(ctx); err != nil {
+					t.Errorf("an accepted record failed: %v", err)
+				}
+				acknowledged.Add(1)
+			}
+		})
+	}
+	for range 50 {
+		must(t, p.BeginTransaction())
+		<-sent
+		must(t, p.CommitTransaction(ctx))
+	}
+	close(stop)
+	senders.Wait()
+	if accepted.Load() != acknowledged.Load() {
+		t.Errorf("%d accepted, %d acknowledged", accepted.Load(), acknowledged.Load())
+	}
+	t.Logf("%d accepted, %d refused", accepted.Load(), refused.Load())
+	b.end(p)
+}
+
+func TestACallThatTimedOutIsRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &coordinating{TB: t, version: 2, release: make(chan struct{})}
+		p := transactional(t, b)
+		ctx := t.Context()
+		must(t, p.InitTransactions(ctx))
+		must(t, p.BeginTransaction())
+		_, err := p.SendSync(ctx, Record{Topic: "t", Value: []byte("v")})
+		must(t, err)
+
+		err = p.CommitTransaction(ctx)
+		if !errors.Is(err, ErrTimeout) || !errors.Is(err, ErrOutcomeUnknown) {
+			t.Errorf("commit is %v, want ErrTimeout and ErrOutcomeUnknown", err)
+		}
+		for name, err := range map[string]error{
+			"abort": p.AbortTransaction(ctx), "begin": p.BeginTransaction(),
+		} {
+			if !errors.Is(err, ErrInvalidState) {
+				t.Errorf("%s is %v, want ErrInvalidState", name, err)
+			}
+		}
+		if _, err := p.Send(ctx, Record{Topic: "t"}); !errors.Is(err, ErrInvalidState) {
+			t.Errorf("Send is %v, want ErrInvalidState", err)
+		}
+		close(b.release)
+		synctest.Wait() // the answer comes between the calls
+		if err := p.BeginTransaction(); !errors.Is(err, ErrInvalidState) {
+			t.Errorf("begin before the result was taken is %v, want ErrInvalidState", err)
+		}
+		must(t, p.CommitTransaction(ctx))
+		must(t, p.BeginTransaction())
+		must(t, p.AbortTransaction(ctx))
+		b.end(p)
+		if n := strings.Count(strings.Join(b.requests, "\n"), "EndTxn"); n != 1 {
+			t.Errorf("%d EndTxn were sent, want 1: the call waits for the same request", n)
+		}
+	})
+}
+
+func TestInTransactionTellsAnOutcomeThatIsNotKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &coordinating{TB: t, version: 2, release: make(chan struct{})}
+		p := transactional(t, b)
+		must(t, p.InitTransactions(t.Context()))
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		send := func(context.Context) error {
+			_, err := p.Send(t.Context(), Record{Topic: "t"})
+			return err
+		}
+		err := p.InTransaction(ctx, send)
+		if !errors.Is(err, ErrOutcomeUnknown) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("InTransaction is %v, want ErrOutcomeUnknown and context.DeadlineExceeded", err)
+		}
+		close(b.release)
+		must(t, p.InTransaction(t.Context(), send)) // which waits for the first to end
+		b.end(p)
+	})
+}
+
+func TestCloseAbortsAnOpenTransaction(t *testing.T) {
+	b := &coordinating{TB: t, version: 2}
+	p := transactional(t, b)
+	must(t, p.InitTransactions(t.Context()))
+	must(t, p.BeginTransaction())
+	_, err := p.SendSync(t.Context(), Record{Topic: "t"})
+	must(t, err)
+	b.end(p)
+	last := b.requests[len(b.requests)-1]
+	if !strings.HasPrefix(last, "EndTxn v5 abort") {
+		t.Errorf("the last request is %q, want an abort", last)
+	}
+	if err := p.CommitTransaction(t.Context()); !errors.Is(err, ErrClosed) {
+		t.Errorf("commit after Close is %v, want ErrClosed", err)
+	}
+}
+
+func TestTransactionalCallsNeedATransactionalID(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.BootstrapServers = []string{"127.0.0.1:1"}
+	p, err := NewProducer(cfg)
+	must(t, err)
+	for name, err := range map[string]error{
+		"init":    p.InitTransactions(t.Context()),
+		"begin":   p.BeginTransaction(),
+		"commit":  p.CommitTransaction(t.Context()),
+		"abort":   p.AbortTransaction(t.Context()),
+		"offsets": p.SendOffsetsToTransaction(t.Context(), nil, GroupMetadata{GroupID: "g"}),
+		"all":     p.InTransaction(t.Context(), func(context.Context) error { return nil }),
+	} {
+		if !errors.Is(err, ErrInvalidState) || !strings.Contains(err.Error(), "transactional.id") {
+			t.Errorf("%s is %v, want ErrInvalidState that names transactional.id", name, err)
+		}
+	}
+	must(t, p.Close(t.Context()))
+}
