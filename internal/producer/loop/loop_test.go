@@ -126,7 +126,8 @@ func TestAbandon(t *testing.T) {
 			}
 		}
 		l.Stop(true)
-		if got := l.Undelivered(); len(got) != 2 || !got[0].Verdict.MaybeWritten || got[1].Verdict.MaybeWritten {
+		got := l.Undelivered()
+		if len(got) != 2 || !got[0].Verdict.MaybeWritten || got[1].Verdict.MaybeWritten {
 			t.Errorf("%d batches are undelivered", len(got))
 		}
 		l.Accumulator.Close()
