@@ -95,7 +95,8 @@ func TestParseProduce(t *testing.T) {
 				t.Errorf("v%d: throttle %v", version, r.Throttle)
 			}
 			if version >= 10 && len(r.Nodes) != len(resp.Brokers) ||
-				len(r.Nodes) > 0 && r.Nodes[0] != (metadata.Broker{ID: 3, Host: "three", Port: 9093, Rack: "r"}) {
+				len(r.Nodes) > 0 &&
+					r.Nodes[0] != (metadata.Broker{ID: 3, Host: "three", Port: 9093, Rack: "r"}) {
 				t.Errorf("v%d: nodes %v", version, r.Nodes)
 			}
 			for i := range r.Entries {

@@ -187,8 +187,7 @@ func (l *Loop) run() {
 			l.extra = l.extra[:0]
 		}
 		now := clock.Now()
-		out = l.core.Step(now, events, out[:0])
-		l.publishStats() // first: who hears of an outcome finds it counted
+		out = l.step(now, events, out[:0])
 		l.perform(out, stopping)
 		clear(out)
 		if stopping && len(l.conns) == 0 && l.core.Resolved() {
@@ -221,8 +220,14 @@ func (l *Loop) sleep(timer *time.Timer, now time.Time) {
 	}
 }
 
-func (l *Loop) publishStats() {
+// step is Core.Step. Whoever is woken by an outcome and asks for the counters
+// waits for its end, and so finds the outcome counted.
+func (l *Loop) step(
+	now time.Time, events []sender.Event, out []sender.Effect,
+) []sender.Effect {
 	l.statsMu.Lock()
+	defer l.statsMu.Unlock()
+	out = l.core.Step(now, events, out)
 	l.stats = l.core.Counters()
-	l.statsMu.Unlock()
+	return out
 }

@@ -58,7 +58,9 @@ func start(
 func know(t *testing.T, l *Loop) *accumulator.Topic {
 	t.Helper()
 	l.WantTopic("t", false)
-	err := l.Metadata.Await(t.Context(), func(s *metadata.Snapshot) bool { return s.Topics["t"] != nil })
+	err := l.Metadata.Await(t.Context(), func(s *metadata.Snapshot) bool {
+		return s.Topics["t"] != nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
