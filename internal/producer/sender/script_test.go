@@ -69,7 +69,7 @@ func play(t testing.TB, text string) string {
 	var out strings.Builder
 	t.Cleanup(func() {
 		if t.Failed() && s.h != nil {
-			t.Logf("so far:\n%s%s", out.String(), s.h.trace.String())
+			t.Logf("so far:\n%s", tail(out.String()+s.h.trace.String(), 80))
 		}
 	})
 	block, inTrace := []string{}, false
@@ -102,6 +102,12 @@ func play(t testing.TB, text string) string {
 	}
 	finish()
 	return out.String()
+}
+
+// tail is the last lines of s.
+func tail(s string, lines int) string {
+	all := strings.SplitAfter(s, "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "")
 }
 
 type script struct {

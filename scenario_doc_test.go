@@ -1,0 +1,71 @@
+package posthaste_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	goTest   = regexp.MustCompile("`((?:Test|Fuzz)[A-Z]\\w*)`")
+	txtTest  = regexp.MustCompile("`sender/(\\w+\\.txt)`")
+	testFunc = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+)
+
+// docs/scenarios.md names tests that exist, and every scenario of the sender's that
+// is not about transactions.
+func TestScenariosAreShown(t *testing.T) {
+	text, err := os.ReadFile("docs/scenarios.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := testNames(t)
+	for _, m := range goTest.FindAllSubmatch(text, -1) {
+		if !there[string(m[1])] {
+			t.Errorf("docs/scenarios.md names %s, which is not there", m[1])
+		}
+	}
+	named := map[string]bool{}
+	for _, m := range txtTest.FindAllSubmatch(text, -1) {
+		named[string(m[1])] = true
+	}
+	files, err := filepath.Glob("internal/producer/sender/testdata/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		delete(named, filepath.Base(file))
+	}
+	for name := range named {
+		t.Errorf("docs/scenarios.md names sender/%s, which is not there", name)
+	}
+	rows := strings.Count(string(text), "\n| ") - strings.Count(string(text), "\n| # |")
+	if len(goTest.FindAll(text, -1)) < 200 || rows < 250 {
+		t.Errorf("docs/scenarios.md is not what it was: %d rows", rows)
+	}
+}
+
+// testNames is every test of this module.
+func testNames(t *testing.T) map[string]bool {
+	names := map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, m := range testFunc.FindAllSubmatch(source, -1) {
+			names[string(m[1])] = true
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
