@@ -221,7 +221,8 @@ func TestLockFileAnswersWithoutARegistry(t *testing.T) {
 		Text:       `{"type":"record"}`, // other white space
 		References: []Reference{{Name: "Item", Subject: "item", Version: 1}},
 	}
-	if r, err := c.Register(t.Context(), "order-value", order, RegisterOptions{}); err != nil || r.ID != 9 {
+	r, err := c.Register(t.Context(), "order-value", order, RegisterOptions{})
+	if err != nil || r.ID != 9 {
 		t.Errorf("Register = %+v, %v", r, err)
 	}
 	if r, err := c.CachedLatest(t.Context(), "order-value"); err != nil || r.Version != 3 {
