@@ -27,6 +27,17 @@ func (b *Batch) Records() ([]wire.Record, error) {
 	return records, it.Err()
 }
 
+// Copy is what Records, Outcome and Verdict need of b, apart from its buffer,
+// which may go back to the pool. A connection may have the bytes meanwhile.
+func (b *Batch) Copy() *Batch {
+	records := b.buf[FrontRoom+wire.BatchHeaderSize:]
+	buf := make([]byte, FrontRoom+wire.BatchHeaderSize, len(b.buf))
+	return &Batch{
+		Partition: b.Partition, Outcome: b.Outcome, Verdict: b.Verdict,
+		buf: append(buf, records...), codec: b.codec, count: b.count,
+	}
+}
+
 // Split makes two or more batches of b's records, in order, each of about half
 // the bytes or of one record. They are Closed, and carry b's numbers on if it
 // has any. b's own outcome follows theirs. b must be in flight and not settled;
