@@ -56,7 +56,7 @@ func (b *Batch) Split() ([]*Batch, error) {
 	}
 	half = (half + 1) / 2 // in the measure that the parts are made by
 	var parts []*Batch
-	entries := b.Entries
+	entries, headers := b.Entries, b.Headers
 	for first := 0; first < len(records); {
 		end, size := first, 0
 		for end < len(records) && (end == first || size+recordSize(&records[end]) <= half) {
@@ -69,6 +69,9 @@ func (b *Batch) Split() ([]*Batch, error) {
 			e.Index -= int32(first)
 			part.Entries = append(part.Entries, e)
 			entries = entries[1:]
+		}
+		if n := len(part.Entries); len(headers) > 0 {
+			part.Headers, headers = headers[:n], headers[n:]
 		}
 		part.adopt(b, int32(first))
 		parts = append(parts, part)
