@@ -32,13 +32,13 @@ func Avro(sources []Source, o Options) ([]File, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	roots, err := parseAvro(sources)
+	roots, order, err := parseAvro(sources)
 	if err != nil {
 		return nil, err
 	}
 	g := &avroGen{types: map[string]*avroType{}, names: scope{}}
-	for i, root := range roots {
-		g.collect(root, "", sources[i].Name)
+	for _, i := range order {
+		g.collect(roots[i], "", sources[i].Name)
 	}
 	if len(g.order) == 0 {
 		return nil, fmt.Errorf("%s: no record, enum or fixed type to make a Go type of",
@@ -63,11 +63,12 @@ func Avro(sources []Source, o Options) ([]File, error) {
 	return files, nil
 }
 
-// parseAvro parses the sources in an order in which each finds what it refers
-// to.
-func parseAvro(sources []Source) ([]*avro.SchemaNode, error) {
+// parseAvro parses the sources. order has their indexes such that each stands
+// behind those that it refers to; in a tree that refers to another one the
+// library repeats what the other one defines.
+func parseAvro(sources []Source) (roots []*avro.SchemaNode, order []int, err error) {
 	var cache avro.SchemaCache
-	roots := make([]*avro.SchemaNode, len(sources))
+	roots = make([]*avro.SchemaNode, len(sources))
 	for left := len(sources); left > 0; {
 		var failures []error
 		for i, s := range sources {
@@ -80,13 +81,14 @@ func parseAvro(sources []Source) ([]*avro.SchemaNode, error) {
 				continue
 			}
 			roots[i] = parsed.Root()
+			order = append(order, i)
 		}
 		if len(failures) == left {
-			return nil, errors.Join(failures...)
+			return nil, nil, errors.Join(failures...)
 		}
 		left = len(failures)
 	}
-	return roots, nil
+	return roots, order, nil
 }
 
 // wholeSchema is text on one line if it is a schema by itself, and otherwise "".
