@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,32 +40,38 @@ func testExactlyOnce(t *testing.T, tg target) {
 type flow struct {
 	*transactional
 	in, out string
-	n       int
+	writer  *posthaste.Producer
+	n       int // records written
+	handled atomic.Int64
 }
 
-// flow creates two topics and writes n records, one in ten of them aborted.
-func (s *transactional) flow(partitions int32, n int) *flow {
+// flow creates two topics.
+func (s *transactional) flow(partitions int32) *flow {
 	s.Helper()
 	name := s.topic(partitions)
-	f := &flow{s, name, name + ".out", n}
+	f := &flow{transactional: s, in: name, out: name + ".out"}
 	s.createTopic(s.T, f.out, partitions)
-	p := s.open(name + "-writer")
-	for i := 0; i < n; {
-		s.ok(p.BeginTransaction())
-		for range 1000 {
-			_, err := p.Send(s.Context(), posthaste.Record{Topic: f.in, Value: fmt.Append(nil, i)})
-			s.ok(err)
-			if i++; i == n {
-				break
-			}
-		}
-		s.ok(p.CommitTransaction(s.Context()))
-		s.ok(p.BeginTransaction())
-		s.send(p, f.in, "aborted", "aborted")
-		s.ok(p.Flush(s.Context()))
-		s.ok(p.AbortTransaction(s.Context()))
-	}
+	f.writer = s.open(name + "-writer")
 	return f
+}
+
+// write writes n more records, and among them some that are aborted.
+func (f *flow) write(n int) {
+	f.Helper()
+	for end := f.n + n; f.n < end; {
+		f.ok(f.writer.BeginTransaction())
+		for range min(1000, end-f.n) {
+			_, err := f.writer.Send(f.Context(),
+				posthaste.Record{Topic: f.in, Value: fmt.Append(nil, f.n)})
+			f.ok(err)
+			f.n++
+		}
+		f.ok(f.writer.CommitTransaction(f.Context()))
+		f.ok(f.writer.BeginTransaction())
+		f.send(f.writer, f.in, "aborted", "aborted")
+		f.ok(f.writer.Flush(f.Context()))
+		f.ok(f.writer.AbortTransaction(f.Context()))
+	}
 }
 
 func (f *flow) config(instance string) exactlyonce.Config {
@@ -79,25 +86,32 @@ func (f *flow) config(instance string) exactlyonce.Config {
 }
 
 func (f *flow) copy(_ context.Context, in *kgo.Record, out *exactlyonce.Output) error {
+	f.handled.Add(1)
 	return out.Send(posthaste.Record{Topic: f.out, Value: in.Value})
+}
+
+// until waits for a condition.
+func (f *flow) until(ctx context.Context, what string, met func() bool) {
+	f.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !met() {
+		select {
+		case <-ctx.Done():
+			f.Fatalf("gave up waiting until %s", what)
+		case <-tick.C:
+		}
+	}
 }
 
 // await waits until the group has read everything.
 func (f *flow) await(ctx context.Context) {
 	f.Helper()
-	for {
+	f.until(ctx, "the group has read all", func() bool {
 		lags, err := f.admin.Lag(ctx, f.in)
 		f.ok(err)
-		lag := lags[f.in].Lag.Total()
-		if len(lags[f.in].Lag[f.in]) > 0 && lag == 0 {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			f.Fatalf("the group is still %d records behind", lag)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
+		return len(lags[f.in].Lag[f.in]) > 0 && lags[f.in].Lag.Total() == 0
+	})
 }
 
 // check compares what is committed in the output with the input.
@@ -128,7 +142,7 @@ func (f *flow) check() {
 }
 
 func (s *transactional) instances() {
-	f := s.flow(6, 30_000)
+	f := s.flow(6)
 	ctx, cancel := context.WithTimeout(f.Context(), patience)
 	defer cancel()
 	run := func(name string) (stop func()) {
@@ -143,7 +157,9 @@ func (s *transactional) instances() {
 	}
 	stopA, stopB := run("a"), run("b")
 	for range 3 {
-		time.Sleep(time.Second)
+		before := f.handled.Load()
+		f.write(10_000)
+		f.until(ctx, "some are handled", func() bool { return f.handled.Load() > before+2000 })
 		stopB()
 		stopB = run("b")
 	}
@@ -154,7 +170,8 @@ func (s *transactional) instances() {
 }
 
 func (s *transactional) handlerError() {
-	f := s.flow(2, 2000)
+	f := s.flow(2)
+	f.write(2000)
 	ctx, cancel := context.WithTimeout(f.Context(), patience)
 	defer cancel()
 	mistake := errors.New("mistake")
@@ -181,7 +198,8 @@ func (s *transactional) handlerError() {
 }
 
 func (s *transactional) fencedInstance() {
-	f := s.flow(2, 1000)
+	f := s.flow(2)
+	f.write(1000)
 	ctx, cancel := context.WithTimeout(f.Context(), patience)
 	defer cancel()
 	handling, proceed := make(chan struct{}), make(chan struct{})
@@ -193,10 +211,17 @@ func (s *transactional) fencedInstance() {
 	first := make(chan error, 1)
 	go func() { first <- exactlyonce.Run(ctx, f.config("same"), slow) }()
 	<-handling
+	described, err := f.admin.DescribeTransactions(ctx, f.in+"-same")
+	f.ok(err)
+	epoch := described[f.in+"-same"].ProducerEpoch
 	ended, stop := context.WithCancel(ctx)
 	second := make(chan error, 1)
 	go func() { second <- exactlyonce.Run(ended, f.config("same"), f.copy) }()
-	time.Sleep(time.Second)
+	f.until(ctx, "the second has taken over", func() bool {
+		d, err := f.admin.DescribeTransactions(ctx, f.in+"-same")
+		f.ok(err)
+		return d[f.in+"-same"].ProducerEpoch > epoch
+	})
 	close(proceed)
 	if err := <-first; !errors.Is(err, posthaste.ErrFenced) {
 		f.Errorf("the older instance ends with %v, want ErrFenced", err)
