@@ -45,7 +45,24 @@ func (c *Core) resequence(p *partition, b *batch.Batch, e *Entry) bool {
 	b.LastFailure = batch.Failure{Code: e.Code}
 	p.lost = true
 	p.lostOrder = max(p.lostOrder, b.Order+1)
+	c.forgetBehind(p, b)
 	return true
+}
+
+// forgetBehind takes the numbers from the batches that wait behind b, which the
+// broker refused for good under its own: it cannot have those that follow. To
+// send them once more would be in vain, or worse: a topic that is made anew just
+// then takes any number as its first, and they would come to stand before b.
+func (c *Core) forgetBehind(p *partition, b *batch.Batch) {
+	for _, next := range p.batches[indexOf(p.batches, b)+1:] {
+		if next.Settled || !next.Sequenced() || next.State() == batch.InFlight {
+			continue
+		}
+		p.retrying--
+		next.Forget()
+		next.RetryAt = c.now
+		p.lostOrder = max(p.lostOrder, next.Order+1)
+	}
 }
 
 func (c *Core) inTime(b *batch.Batch) bool {
