@@ -45,23 +45,27 @@ func (c *Core) resequence(p *partition, b *batch.Batch, e *Entry) bool {
 	b.LastFailure = batch.Failure{Code: e.Code}
 	p.lost = true
 	p.lostOrder = max(p.lostOrder, b.Order+1)
-	c.forgetBehind(p, b)
 	return true
 }
 
-// forgetBehind takes the numbers from the batches that wait behind b, which the
-// broker refused for good under its own: it cannot have those that follow. To
-// send them once more would be in vain, or worse: a topic that is made anew just
-// then takes any number as its first, and they would come to stand before b.
-func (c *Core) forgetBehind(p *partition, b *batch.Batch) {
-	for _, next := range p.batches[indexOf(p.batches, b)+1:] {
-		if next.Settled || !next.Sequenced() || next.State() == batch.InFlight {
-			continue
+// forgetBehind takes the numbers from batches that wait behind one that has
+// lost its own: a broker that refused that one for good cannot have those that
+// follow. To send them once more would be in vain, or worse: a topic that is made
+// anew just then takes any number as its first, and they would come to stand
+// before it.
+func (c *Core) forgetBehind(p *partition) {
+	forgotten := false
+	for _, b := range p.batches {
+		switch {
+		case b.Settled || b.State() == batch.InFlight:
+		case !b.Sequenced():
+			forgotten = true
+		case forgotten:
+			p.retrying--
+			b.Forget()
+			b.RetryAt = c.now
+			p.lostOrder = max(p.lostOrder, b.Order+1)
 		}
-		p.retrying--
-		next.Forget()
-		next.RetryAt = c.now
-		p.lostOrder = max(p.lostOrder, next.Order+1)
 	}
 }
 
@@ -76,6 +80,7 @@ func (c *Core) settle(p *partition) bool {
 	if !p.lost {
 		return true
 	}
+	c.forgetBehind(p)
 	if p.numbered() || c.txn != nil { // the transaction's end raises the epoch
 		return false
 	}
