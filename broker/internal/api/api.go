@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"reflect"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -180,8 +181,19 @@ func serving[Q, P any, Req requestMessage[Q], Resp responseMessage[P]](
 			if err := f(c, req, resp); err != nil {
 				return out, err
 			}
+			if d := c.req.Throttle; d > 0 {
+				setThrottle(resp, d)
+			}
 			return resp.AppendTo(out), nil
 		},
+	}
+}
+
+// setThrottle tells of a quota. It is for faults on purpose, so it may be slow.
+func setThrottle(resp any, d time.Duration) {
+	f := reflect.ValueOf(resp).Elem().FieldByName("ThrottleMillis")
+	if f.IsValid() {
+		f.SetInt(d.Milliseconds())
 	}
 }
 

@@ -96,7 +96,7 @@ func (p *producing) topics() {
 		}
 		p.tags()
 	}
-	p.out = append(p.out, 0, 0, 0, 0) // throttle time
+	p.out = binary.BigEndian.AppendUint32(p.out, uint32(p.c.req.Throttle.Milliseconds()))
 	if !p.flexible {
 		return
 	}
