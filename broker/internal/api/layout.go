@@ -43,6 +43,8 @@ var layouts = map[protocol.Key][]layout{
 	protocol.DeleteTopics:            {{4, "(s)i"}, {6, "[su]i"}},
 	protocol.DeleteRecords:           {{2, "[s[il]]i"}},
 	protocol.InitProducerID:          {{2, "si"}, {3, "silh"}},
+	protocol.AddPartitionsToTxn:      {{3, "slh[s(i)]"}, {4, "[slhb[s(i)]]"}},
+	protocol.EndTxn:                  {{3, "slhb"}},
 	protocol.OffsetForLeaderEpoch:    {{4, "i[s[iii]]"}},
 	protocol.DescribeConfigs:         {{4, "[bs(s)]bb"}},
 	protocol.AlterConfigs:            {{2, "[bs[ss]]b"}},
