@@ -93,7 +93,9 @@ func TestAvroTypesReadBackWhatTheyWrote(t *testing.T) {
 	}
 	got.Payment = want.Payment
 	if d := cmp.Diff(want, &got, cmpopts.EquateEmpty(),
-		cmp.Comparer(func(a, b *big.Rat) bool { return (a == nil) == (b == nil) && (a == nil || a.Cmp(b) == 0) })); d != "" {
+		cmp.Comparer(func(a, b *big.Rat) bool {
+			return (a == nil) == (b == nil) && (a == nil || a.Cmp(b) == 0)
+		})); d != "" {
 		t.Errorf("read back (-want +got):\n%s", d)
 	}
 }
