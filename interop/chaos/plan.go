@@ -106,7 +106,7 @@ func draw(r *rand.Rand, k Kind) Event {
 	switch k {
 	case FreezeLeader: // most are short of 6 s
 		u := r.Float64()
-		e.Hold = time.Second + time.Duration(19*u*u*u*float64(time.Second))
+		e.Hold = time.Second + time.Duration(19*u*u*float64(time.Second))
 	case CutOff:
 		e.Hold = between(time.Second, 8*time.Second)
 	case Isolate, TooFewReplicas:
