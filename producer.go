@@ -139,8 +139,9 @@ func (p *Producer) send(
 	}
 	if done != nil {
 		rec.Callback, rec.WantEntry = done, true
-	} else if p.chain != nil {
-		rec.WantEntry = true
+	}
+	if p.chain != nil {
+		rec.WantEntry, rec.WantHeaders = true, true
 	}
 	wait := p.settings.maxBlock
 	topic := p.last.Load()

@@ -207,7 +207,7 @@ func (p *Producer) complete(b *batch.Batch) {
 			err = deliveryError(b.Outcome, e.Index, f)
 		}
 		if p.chain != nil {
-			p.chain.onAcknowledgement(Acknowledgement{Metadata: md, Headers: e.Headers, Err: err})
+			p.chain.onAcknowledgement(Acknowledgement{Metadata: md, Headers: b.Headers[i], Err: err})
 		}
 		if done, ok := e.Callback.(Callback); ok && done != nil {
 			p.call(done, md, err)

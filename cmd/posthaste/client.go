@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/posthaste-go/posthaste"
+	"github.com/posthaste-go/posthaste/internal/franz"
 )
 
 // adminTimeout bounds each question to a cluster.
@@ -19,14 +20,9 @@ const adminTimeout = 30 * time.Second
 // clientOptions says to franz-go, which reads and administers topics here, what
 // cfg says to the producer about reaching the brokers.
 func clientOptions(cfg *posthaste.Config) ([]kgo.Opt, error) {
-	id := cfg.ClientID
-	if id == "" {
-		id = "posthaste"
-	}
-	opts := []kgo.Opt{kgo.SeedBrokers(cfg.BootstrapServers...), kgo.ClientID(id),
-		kgo.RetryTimeout(adminTimeout)}
-	secure, err := securityOptions(cfg)
-	return append(opts, secure...), err
+	reach, err := franz.Options(cfg)
+	opts := []kgo.Opt{kgo.ClientID("posthaste"), kgo.RetryTimeout(adminTimeout)}
+	return append(opts, reach...), err
 }
 
 // admin is a client for questions about topics, and the cluster it asks.

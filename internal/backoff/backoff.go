@@ -18,6 +18,14 @@ type Policy struct {
 	Rand    func() float64 // in [0, 1); nil for math/rand
 }
 
+// Random is a number in [0, 1), from Rand if there is one.
+func (p Policy) Random() float64 {
+	if p.Rand != nil {
+		return p.Rand()
+	}
+	return rand.Float64()
+}
+
 // Jitter is Kafka's.
 const Jitter = 0.2
 
@@ -33,11 +41,7 @@ func (p Policy) Delay(failures int) time.Duration {
 	d := float64(p.Initial) * math.Pow(2, float64(min(failures, 60)))
 	d = min(d, float64(limit))
 	if p.Jitter > 0 {
-		random := p.Rand
-		if random == nil {
-			random = rand.Float64
-		}
-		d *= 1 + p.Jitter*(2*random()-1)
+		d *= 1 + p.Jitter*(2*p.Random()-1)
 	}
 	if d >= float64(limit) { // as a float, the largest limit is more than a Duration
 		return limit

@@ -95,7 +95,8 @@ type Record struct {
 	Headers     []serializer.Header
 	HeadersSize int // sum of wire.HeaderSize
 	Callback    any
-	WantEntry   bool // completion needs an Entry even without a callback
+	WantEntry   bool // completion needs an Entry
+	WantHeaders bool // ... with the headers: all records of a producer do, or none
 }
 
 // Receipt says where Append put a record.
@@ -140,6 +141,9 @@ func (a *Accumulator) appendLocked(
 	if timestamp < 0 {
 		timestamp = max(a.clock.Milli(), b.Opened)
 	}
+	if r.WantEntry && !b.TakesEntry() {
+		return Receipt{}, false
+	}
 	size := b.Size()
 	index, ok := b.Append(timestamp, r.Key, r.Value, r.Headers, r.HeadersSize)
 	if !ok {
@@ -147,6 +151,9 @@ func (a *Accumulator) appendLocked(
 	}
 	if r.WantEntry {
 		b.Entries = append(b.Entries, entry(r, index, timestamp))
+		if r.WantHeaders {
+			b.Headers = append(b.Headers, r.Headers)
+		}
 	}
 	if sticky {
 		p.stickyBytes += b.Size() - size
@@ -159,7 +166,7 @@ func (a *Accumulator) appendLocked(
 
 func entry(r *Record, index int32, timestamp int64) batch.Entry {
 	e := batch.Entry{
-		Callback: r.Callback, Index: index, Timestamp: timestamp, Headers: r.Headers,
+		Callback: r.Callback, Index: index, Timestamp: timestamp,
 		KeySize: -1, ValueSize: -1,
 	}
 	if r.Key != nil {

@@ -34,19 +34,23 @@ type PartitionID int32
 // Entry is what the completion of one record needs: a callback, or the facts
 // for interceptors. Batches of records without either have none.
 type Entry struct {
-	Callback  any // the user's function; a func in an any costs no allocation
+	Callback  any   // the user's function; a func in an any costs no allocation
+	Timestamp int64 // milliseconds
 	Index     int32
 	KeySize   int32 // bytes; -1 for null
 	ValueSize int32
-	Timestamp int64 // milliseconds
-	Headers   []serializer.Header
 }
+
+// entrySize is what an Entry counts for, bytes: itself, the room that append
+// leaves, and what of it waits for the collector.
+const entrySize = 64
 
 // Batch gathers records of one partition.
 type Batch struct {
 	Partition PartitionID
 	Outcome   *Outcome
-	Entries   []Entry // in append order
+	Entries   []Entry               // in append order
+	Headers   [][]serializer.Header // of the entries, for interceptors; or empty
 	Created   time.Time
 	Opened    int64 // Created in milliseconds: no record without a time of its own is older
 	Charge    int   // bytes of buffer.memory to give back; 0 for the parts of a split
@@ -135,6 +139,11 @@ func (b *Batch) Buffer() []byte { return b.whole[:0] }
 
 // Sequenced reports whether the batch has been given a sequence.
 func (b *Batch) Sequenced() bool { return b.BaseSequence != wire.NoSequence }
+
+// TakesEntry reports whether the batch may have one more Entry. All of them
+// together count for no more memory than the buffer does, so that buffer.memory also
+// bounds what callbacks of very small records need.
+func (b *Batch) TakesEntry() bool { return (len(b.Entries)+1)*entrySize <= cap(b.whole) }
 
 // Append adds a record if there is room for it, and reports its index.
 // timestamp is in milliseconds; headersSize is the sum of wire.HeaderSize.

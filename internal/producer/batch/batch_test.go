@@ -203,6 +203,21 @@ func inFlight(b *Batch, c *compression.Compressor) *Batch {
 
 // 129, 142, 143, 234: parts hold the records in order under consecutive numbers,
 // each about half, and carry everything else on. Numbers wrap.
+// What callbacks need of memory is bounded with the records'.
+func TestEntriesAreBounded(t *testing.T) {
+	b := New(0, "t", 0, make([]byte, 0, 4096), 0)
+	n := 0
+	for ; b.TakesEntry(); n++ {
+		if _, ok := b.Append(0, nil, nil, nil, 0); !ok {
+			t.Fatalf("record %d has no room", n)
+		}
+		b.Entries = append(b.Entries, Entry{Index: int32(n)})
+	}
+	if n != 4096/entrySize {
+		t.Errorf("%d entries in 4096 bytes, want %d", n, 4096/entrySize)
+	}
+}
+
 func TestSplit(t *testing.T) {
 	lz4, err := compression.New(compression.LZ4, compression.LZ4.DefaultLevel())
 	if err != nil {

@@ -27,6 +27,17 @@ func (b *Batch) Records() ([]wire.Record, error) {
 	return records, it.Err()
 }
 
+// Copy is what Records, Outcome and Verdict need of b, apart from its buffer,
+// which may go back to the pool. A connection may have the bytes meanwhile.
+func (b *Batch) Copy() *Batch {
+	records := b.buf[FrontRoom+wire.BatchHeaderSize:]
+	buf := make([]byte, FrontRoom+wire.BatchHeaderSize, len(b.buf))
+	return &Batch{
+		Partition: b.Partition, Outcome: b.Outcome, Verdict: b.Verdict,
+		buf: append(buf, records...), codec: b.codec, count: b.count,
+	}
+}
+
 // Split makes two or more batches of b's records, in order, each of about half
 // the bytes or of one record. They are Closed, and carry b's numbers on if it
 // has any. b's own outcome follows theirs. b must be in flight and not settled;
@@ -45,7 +56,7 @@ func (b *Batch) Split() ([]*Batch, error) {
 	}
 	half = (half + 1) / 2 // in the measure that the parts are made by
 	var parts []*Batch
-	entries := b.Entries
+	entries, headers := b.Entries, b.Headers
 	for first := 0; first < len(records); {
 		end, size := first, 0
 		for end < len(records) && (end == first || size+recordSize(&records[end]) <= half) {
@@ -58,6 +69,9 @@ func (b *Batch) Split() ([]*Batch, error) {
 			e.Index -= int32(first)
 			part.Entries = append(part.Entries, e)
 			entries = entries[1:]
+		}
+		if n := len(part.Entries); len(headers) > 0 {
+			part.Headers, headers = headers[:n], headers[n:]
 		}
 		part.adopt(b, int32(first))
 		parts = append(parts, part)

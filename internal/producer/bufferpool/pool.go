@@ -38,12 +38,14 @@ const minClass = 512
 type Pool struct {
 	total int64 // buffer.memory
 	top   int   // the capacity of a full-size batch's buffer: the largest kept
+	full  int   // its class
 
 	mu      sync.Mutex
 	free    [][][]byte // kept buffers by size class; their bytes count as available
 	kept    int64      // bytes in free
 	avail   int64      // bytes of buffer.memory nobody holds, kept ones included
 	waiters []*waiter  // oldest first; non-empty only while avail is too small for the first
+	arena   arena
 	closed  bool
 	refused uint64 // waits that ended in ErrExhausted
 }
@@ -59,7 +61,9 @@ type waiter struct {
 func New(total int64, top int) *Pool {
 	top = int(min(int64(top), total))
 	p := &Pool{total: total, top: top, avail: total}
-	p.free = make([][][]byte, p.class(top)+1)
+	p.full = p.class(top)
+	p.free = make([][][]byte, p.full+1)
+	p.arena = newArena(top)
 	return p
 }
 
@@ -93,10 +97,7 @@ func (p *Pool) TryGet(size int) ([]byte, bool) {
 	}
 	buf := p.takeLocked(size)
 	p.mu.Unlock()
-	if buf == nil {
-		buf = make([]byte, 0, size)
-	}
-	return buf, true
+	return fresh(buf, size), true
 }
 
 // takeLocked charges size bytes and returns a kept buffer of that capacity, or
@@ -117,10 +118,17 @@ func (p *Pool) takeLocked(size int) []byte {
 	// takes away from it.
 	for c := len(p.free) - 1; c >= 0 && p.kept > p.avail; c-- {
 		for n := len(p.free[c]); n > 0 && p.kept > p.avail; n-- {
-			p.kept -= int64(cap(p.free[c][n-1]))
+			buf := p.free[c][n-1]
+			p.kept -= int64(cap(buf))
 			p.free[c][n-1] = nil
 			p.free[c] = p.free[c][:n-1]
+			if c == p.full {
+				p.arena.cool(buf)
+			}
 		}
+	}
+	if size == p.top {
+		return p.arena.take()
 	}
 	return nil
 }
@@ -181,6 +189,7 @@ func (p *Pool) await(ctx context.Context, w *waiter, wait time.Duration) ([]byte
 	if err != nil && !errors.Is(err, ErrExhausted) { // granted, but the caller is gone
 		p.avail += int64(w.size)
 		p.serveLocked()
+		p.freeLocked()
 		return nil, err
 	}
 	p.avail += int64(w.size) // the grant becomes a buffer
@@ -208,7 +217,18 @@ func (p *Pool) Put(buf []byte) {
 	if len(p.waiters) > 0 {
 		p.serveLocked()
 	}
+	if p.closed {
+		p.freeLocked()
+	}
 	p.mu.Unlock()
+}
+
+// freeLocked gives the arena back once the pool is closed and nobody holds
+// anything.
+func (p *Pool) freeLocked() {
+	if p.closed && p.avail == p.total {
+		p.arena.free()
+	}
 }
 
 // serveLocked hands available bytes to waiters in the order they came.
@@ -237,6 +257,7 @@ func (p *Pool) Close() {
 		p.free[c] = nil
 	}
 	p.kept = 0
+	p.freeLocked()
 }
 
 // Stats is a snapshot of the pool.

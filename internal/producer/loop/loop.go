@@ -125,7 +125,7 @@ func (l *Loop) Abandon(f *batch.Failure) {
 	l.mailbox.post(sender.Abandon{Failure: f})
 }
 
-// Undelivered is the batches that Abandon failed.
+// Undelivered is copies of the batches that Abandon failed.
 func (l *Loop) Undelivered() []*batch.Batch {
 	l.undeliveredMu.Lock()
 	defer l.undeliveredMu.Unlock()

@@ -112,7 +112,7 @@ func (l *Loop) complete(b *batch.Batch) {
 	if b.Verdict != nil {
 		l.undeliveredMu.Lock()
 		if l.collecting {
-			l.undelivered = append(l.undelivered, b)
+			l.undelivered = append(l.undelivered, b.Copy()) // its buffer goes back to the pool
 		}
 		l.undeliveredMu.Unlock()
 	}

@@ -28,8 +28,9 @@ type Refresh struct {
 	pending  map[string]bool // new topics in the request under way
 	lastOK   time.Time
 	lastTry  time.Time
-	attempts int  // tries in a row without news
-	failed   bool // the last try
+	attempts int     // tries in a row without news
+	luck     float64 // in [0, 1), drawn for each try
+	failed   bool    // the last try
 }
 
 // use is what is known of a topic's usefulness.
@@ -82,11 +83,17 @@ func (r *Refresh) Due(now time.Time) time.Time {
 	case r.partial || r.full:
 		wait := r.Backoff.Delay(max(r.attempts-1, 0))
 		if r.Hurry > 0 {
-			wait = min(wait, r.Hurry)
+			wait = min(wait, r.moved(r.Hurry))
 		}
 		return r.lastTry.Add(wait)
 	}
-	return r.lastOK.Add(r.MaxAge)
+	return r.lastOK.Add(r.moved(r.MaxAge))
+}
+
+// moved is d less up to Backoff.Jitter of it, so that many clients that began
+// together do not ask together for ever.
+func (r *Refresh) moved(d time.Duration) time.Duration {
+	return d - time.Duration(float64(d)*r.Backoff.Jitter*r.luck)
 }
 
 // Ask is the request to make now: the topics to ask for, none for brokers only.
@@ -110,6 +117,7 @@ func (r *Refresh) Ask(now time.Time) (topics []string) {
 		r.full = false
 	}
 	r.lastTry = now
+	r.luck = r.Backoff.Random()
 	return topics
 }
 

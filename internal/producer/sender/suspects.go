@@ -18,6 +18,8 @@ const (
 	suspectAfter = 500 * time.Millisecond // or a quarter of request.timeout.ms if less
 	hurrySuspect = 300 * time.Millisecond // between requests while a node is suspect
 	hurryWaiting = 80 * time.Millisecond  // ... while records wait for a leader
+	hurryCost    = time.Millisecond / 2   // ... and so much more for each partition
+	hurryFree    = 100                    // ... above this many
 	dialPatience = 250 * time.Millisecond // then another node is dialled beside the first
 )
 
@@ -74,22 +76,27 @@ func (c *Core) giveUpSuperseded(n *node) {
 }
 
 // urgency is how soon metadata may be asked for again; zero for the usual
-// backoff.
+// backoff. An answer costs a broker what it has to say, so who has many
+// partitions asks less often.
 func (c *Core) urgency() time.Duration {
 	for _, n := range c.nodes {
 		if len(n.ready) > 0 && n.state != connected {
-			return hurryWaiting
+			return c.hurry(hurryWaiting)
 		}
 	}
 	for _, p := range c.partitions {
 		if p != nil && p.active && p.leader == metadata.NoLeader && p.epoch >= 0 {
-			return hurryWaiting
+			return c.hurry(hurryWaiting)
 		}
 	}
 	for _, n := range c.nodes {
 		if c.suspects(n) {
-			return hurrySuspect
+			return c.hurry(hurrySuspect)
 		}
 	}
 	return 0
+}
+
+func (c *Core) hurry(d time.Duration) time.Duration {
+	return d + time.Duration(max(len(c.partitions)-hurryFree, 0))*hurryCost
 }

@@ -131,7 +131,8 @@ func (p *parser) parseObject(v *ordered.Value, space, where string) (*Schema, er
 	return p.lookup(t.Text, space, where)
 }
 
-func (p *parser) parseItems(v *ordered.Value, t Type, member, space, where string) (*Schema, error) {
+func (p *parser) parseItems(v *ordered.Value, t Type, member, space, where string) (
+	*Schema, error) {
 	of := v.Get(member)
 	if of == nil {
 		return nil, fmt.Errorf("%s: %s without %q", where, t, member)

@@ -62,7 +62,8 @@ func (r *Registry) forget(subject string) []store.Record {
 
 // DeleteSubject deletes all versions of a subject: softly, or, once that is done,
 // for good. It returns their numbers.
-func (r *Registry) DeleteSubject(ctx context.Context, subject string, permanent bool) ([]int, error) {
+func (r *Registry) DeleteSubject(ctx context.Context, subject string, permanent bool) (
+	[]int, error) {
 	r.writes.Lock()
 	defer r.writes.Unlock()
 	s := schema.ParseSubject(subject)

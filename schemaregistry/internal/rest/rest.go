@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -173,7 +174,7 @@ func accepted(headers []string) (string, bool) {
 func readable(contentType string) bool {
 	t, _, _ := strings.Cut(strings.ToLower(contentType), ";")
 	t = strings.TrimSpace(t)
-	return t == "" || t == "application/octet-stream" || t == types[0] || t == types[1] || t == types[2]
+	return t == "" || t == "application/octet-stream" || slices.Contains(types, t)
 }
 
 // serve finds the route and runs it.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/posthaste-go/posthaste/schemaregistry/internal/registry"
+	"github.com/posthaste-go/posthaste/schemaregistry/internal/schema"
 	"github.com/posthaste-go/posthaste/schemaregistry/internal/store"
 )
 
@@ -71,34 +72,38 @@ func member[T any](into *T, value json.RawMessage) error {
 	return json.Unmarshal(value, into)
 }
 
+// setter sets one member of a config.
+type setter func(*store.Config, json.RawMessage) error
+
+func to[T any](field func(*store.Config) *T) setter {
+	return func(c *store.Config, value json.RawMessage) error { return member(field(c), value) }
+}
+
+var setters = map[string]setter{
+	"alias":               to(func(c *store.Config) *string { return &c.Alias }),
+	"aliasForDeks":        to(func(c *store.Config) *string { return &c.AliasForDeks }),
+	"normalize":           to(func(c *store.Config) **bool { return &c.Normalize }),
+	"validateFields":      to(func(c *store.Config) **bool { return &c.ValidateFields }),
+	"validateNewSchemas":  to(func(c *store.Config) **bool { return &c.ValidateNewSchemas }),
+	"validateRules":       to(func(c *store.Config) **bool { return &c.ValidateRules }),
+	"compatibility":       setLevel,
+	"compatibilityPolicy": to(func(c *store.Config) *string { return &c.CompatibilityPolicy }),
+	"compatibilityGroup":  to(func(c *store.Config) *string { return &c.CompatibilityGroup }),
+	"defaultMetadata":     to(func(c *store.Config) **schema.Metadata { return &c.DefaultMetadata }),
+	"overrideMetadata":    to(func(c *store.Config) **schema.Metadata { return &c.OverrideMetadata }),
+	"defaultRuleSet":      to(func(c *store.Config) **schema.RuleSet { return &c.DefaultRuleSet }),
+	"overrideRuleSet":     to(func(c *store.Config) **schema.RuleSet { return &c.OverrideRuleSet }),
+}
+
 func (h *Handler) updateConfig(c *call) (any, error) {
 	var request map[string]json.RawMessage
 	if err := c.decode(&request); err != nil {
 		return nil, err
 	}
 	var given store.Config
-	set := map[string]func(*store.Config, json.RawMessage) error{
-		"alias":              func(s *store.Config, v json.RawMessage) error { return member(&s.Alias, v) },
-		"aliasForDeks":       func(s *store.Config, v json.RawMessage) error { return member(&s.AliasForDeks, v) },
-		"normalize":          func(s *store.Config, v json.RawMessage) error { return member(&s.Normalize, v) },
-		"validateFields":     func(s *store.Config, v json.RawMessage) error { return member(&s.ValidateFields, v) },
-		"validateNewSchemas": func(s *store.Config, v json.RawMessage) error { return member(&s.ValidateNewSchemas, v) },
-		"validateRules":      func(s *store.Config, v json.RawMessage) error { return member(&s.ValidateRules, v) },
-		"compatibility":      setLevel,
-		"compatibilityPolicy": func(s *store.Config, v json.RawMessage) error {
-			return member(&s.CompatibilityPolicy, v)
-		},
-		"compatibilityGroup": func(s *store.Config, v json.RawMessage) error {
-			return member(&s.CompatibilityGroup, v)
-		},
-		"defaultMetadata":  func(s *store.Config, v json.RawMessage) error { return member(&s.DefaultMetadata, v) },
-		"overrideMetadata": func(s *store.Config, v json.RawMessage) error { return member(&s.OverrideMetadata, v) },
-		"defaultRuleSet":   func(s *store.Config, v json.RawMessage) error { return member(&s.DefaultRuleSet, v) },
-		"overrideRuleSet":  func(s *store.Config, v json.RawMessage) error { return member(&s.OverrideRuleSet, v) },
-	}
 	apply := func(to *store.Config) error {
 		for name, value := range request {
-			if f := set[name]; f != nil {
+			if f := setters[name]; f != nil {
 				if err := f(to, value); err != nil {
 					return err
 				}

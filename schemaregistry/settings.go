@@ -1,0 +1,77 @@
+package schemaregistry
+
+// Settings is what serializers and deserializers do with schemas. The zero value
+// is what Confluent's Java serializers do by default; the comments give their
+// keys.
+type Settings struct {
+	// Key serves record keys: the topic strategy's subject then ends in -key, and
+	// the header is __key_schema_id. Set by [ForKey], or by Configure.
+	Key bool
+
+	// NoAutoRegister looks a schema up rather than registering it
+	// (auto.register.schemas=false).
+	NoAutoRegister bool
+
+	// UseLatestVersion writes with the subject's latest schema instead of the
+	// type's own (use.latest.version). It implies NoAutoRegister.
+	UseLatestVersion bool
+
+	// LaxLatest allows a latest schema that is not backward compatible with the
+	// type's own (latest.compatibility.strict=false).
+	LaxLatest bool
+
+	// UseLatestWithMetadata writes with the latest schema that has these metadata
+	// properties (use.latest.with.metadata).
+	UseLatestWithMetadata map[string]string
+
+	// UseSchemaID writes with this schema (use.schema.id); 0 means none.
+	UseSchemaID int
+
+	// LaxSchemaID allows a schema of UseSchemaID that is not backward compatible
+	// with the type's own (id.compatibility.strict=false).
+	LaxSchemaID bool
+
+	// Normalize lets the registry bring schemas into a normal form before it
+	// compares them (normalize.schemas).
+	Normalize bool
+
+	// Subject names the subject of a topic and record (key.subject.name.strategy,
+	// value.subject.name.strategy); nil means [TopicName].
+	Subject SubjectNameStrategy
+
+	// References names the subject of what a schema refers to, when that is
+	// registered along (reference.subject.name.strategy); nil means the
+	// reference's own name.
+	References func(refName, topic string, isKey bool) string
+
+	// HeaderID puts the schema's GUID into a header of the record instead of an id
+	// in front of the value (key.schema.id.serializer,
+	// value.schema.id.serializer = …HeaderSchemaIdSerializer).
+	HeaderID bool
+
+	// NoValidation skips the check of JSON values against their schema
+	// (json.fail.invalid.schema=false).
+	NoValidation bool
+}
+
+// ForKey makes a serializer one of record keys:
+//
+//	avro.For[Key](client, schemaregistry.ForKey)
+func ForKey(s *Settings) { s.Key = true }
+
+// UseLatest makes a serializer write with the subject's latest schema.
+func UseLatest(s *Settings) { s.UseLatestVersion = true }
+
+// NoRegister makes a serializer look its schema up rather than register it.
+func NoRegister(s *Settings) { s.NoAutoRegister = true }
+
+// HeaderIDs makes a serializer put the schema's GUID into a header.
+func HeaderIDs(s *Settings) { s.HeaderID = true }
+
+// SubjectNameStrategy names the subject under which the schema of a topic's keys
+// or values is registered. record is the full name of the schema's record or
+// message, or empty if it has none.
+type SubjectNameStrategy func(topic string, isKey bool, record string) (string, error)
+
+// Strategy is an option of a serializer: how subjects are named.
+func (f SubjectNameStrategy) Strategy(s *Settings) { s.Subject = f }
