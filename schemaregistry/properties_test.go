@@ -66,8 +66,9 @@ func TestPropertiesAreSpelledAsInJava(t *testing.T) {
 		s.UseLatestWithMetadata["application.version"] != "2" {
 		t.Errorf("settings %+v, %q, %v", s, subject, err)
 	}
-	if got, want := fmt.Sprint(c.Warnings), "[reference.subject.name.strategy has no effect here "+
-		"rule.executors has no effect here schema.registry.unheard.of has no effect here]"; got != want {
+	want = "[reference.subject.name.strategy has no effect here " +
+		"rule.executors has no effect here schema.registry.unheard.of has no effect here]"
+	if got := fmt.Sprint(c.Warnings); got != want {
 		t.Errorf("warnings %s, want %s", got, want)
 	}
 }
