@@ -62,7 +62,8 @@ func TestPropertiesAreSpelledAsInJava(t *testing.T) {
 	s := c.Serializers
 	subject, err := s.SubjectName("t", "shop.Order")
 	if !s.NoAutoRegister || !s.UseLatestVersion || !s.LaxLatest || !s.Normalize ||
-		s.UseSchemaID != 12 || subject != "shop.Order" || err != nil || s.HeaderID() || !s.KeyHeaderID || !s.NoValidation ||
+		s.UseSchemaID != 12 || subject != "shop.Order" || err != nil || s.HeaderID() ||
+		!s.KeyHeaderID || !s.NoValidation ||
 		s.UseLatestWithMetadata["application.version"] != "2" {
 		t.Errorf("settings %+v, %q, %v", s, subject, err)
 	}
