@@ -2,6 +2,7 @@ package loop
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/posthaste-go/posthaste/internal/producer/batch"
 	"github.com/posthaste-go/posthaste/internal/producer/sender"
@@ -11,7 +12,9 @@ import (
 //
 // Locks: mu is a leaf and guards everything below it.
 type mailbox struct {
-	wake chan struct{} // holds one token while there is mail
+	wake  chan struct{} // holds one token while run is called
+	serve func()        // sees to the mail; ring, or something quicker
+	mail  atomic.Bool   // there is some
 
 	mu      sync.Mutex
 	notices []batch.PartitionID
@@ -26,13 +29,18 @@ type mail struct {
 	spare  []batch.PartitionID
 }
 
-func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1)} }
+func newMailbox() *mailbox {
+	m := &mailbox{wake: make(chan struct{}, 1)}
+	m.serve = m.ring
+	return m
+}
 
 func (m *mailbox) post(ev sender.Event) {
 	m.mu.Lock()
 	m.events = append(m.events, ev)
+	m.mail.Store(true)
 	m.mu.Unlock()
-	m.ring()
+	m.serve()
 }
 
 // Partition implements accumulator.Notices.
@@ -40,9 +48,10 @@ func (m *mailbox) Partition(id batch.PartitionID) {
 	m.mu.Lock()
 	m.notices = append(m.notices, id)
 	first := len(m.notices) == 1
+	m.mail.Store(true)
 	m.mu.Unlock()
 	if first {
-		m.ring()
+		m.serve()
 	}
 }
 
@@ -51,9 +60,10 @@ func (m *mailbox) Starved() {
 	m.mu.Lock()
 	was := m.starved
 	m.starved = true
+	m.mail.Store(true)
 	m.mu.Unlock()
 	if !was {
-		m.ring()
+		m.serve()
 	}
 }
 
@@ -64,6 +74,10 @@ func (m *mailbox) stop() {
 	m.ring()
 }
 
+// pending reports whether there is mail.
+func (m *mailbox) pending() bool { return m.mail.Load() }
+
+// ring calls run.
 func (m *mailbox) ring() {
 	select {
 	case m.wake <- struct{}{}:
@@ -76,6 +90,7 @@ func (m *mailbox) ring() {
 func (m *mailbox) take(into *mail) (events []sender.Event, stopped bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.mail.Store(false)
 	events = into.events[:0]
 	if len(m.notices) > 0 {
 		events = append(events, sender.Noticed(m.notices))
