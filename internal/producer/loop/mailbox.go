@@ -25,8 +25,8 @@ type mailbox struct {
 
 // mail is what one Take found. Its slices are valid until the next.
 type mail struct {
-	events []sender.Event
-	spare  []batch.PartitionID
+	events  []sender.Event
+	noticed sender.Noticed
 }
 
 func newMailbox() *mailbox {
@@ -93,8 +93,8 @@ func (m *mailbox) take(into *mail) (events []sender.Event, stopped bool) {
 	m.mail.Store(false)
 	events = into.events[:0]
 	if len(m.notices) > 0 {
-		events = append(events, sender.Noticed(m.notices))
-		m.notices, into.spare = into.spare[:0], m.notices
+		m.notices, into.noticed = into.noticed[:0], m.notices
+		events = append(events, &into.noticed)
 	}
 	events = append(events, m.events...)
 	clear(m.events)

@@ -122,13 +122,11 @@ func (c *Core) publish(p *partition) {
 		if !b.Lent {
 			c.do(Effect{Do: Release, Batch: b})
 		}
-		p.batches[0] = nil
-		p.batches = p.batches[1:]
+		p.batches = dropFirst(p.batches)
 		if !b.MorePartsFollow {
 			p.resolved++
 		}
 	}
-	p.batches = nil
 	c.checkFlushes(p)
 }
 

@@ -191,8 +191,8 @@ func (c *Core) dispatchAll() {
 
 func (c *Core) apply(ev Event) {
 	switch ev := ev.(type) {
-	case Noticed:
-		for _, id := range ev {
+	case *Noticed:
+		for _, id := range *ev {
 			c.evaluate(c.partition(id))
 		}
 	case Sealed:
