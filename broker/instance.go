@@ -75,6 +75,7 @@ func (b *Broker) open() (*instance, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	i.stop = cancel
+	i.wg.Go(i.api.Recover)
 	i.wg.Go(func() { i.warmUp(ctx) })
 	i.wg.Go(func() { i.maintain(ctx) })
 	return i, nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"reflect"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/posthaste-go/posthaste/broker/internal/server"
 	"github.com/posthaste-go/posthaste/broker/internal/settings"
 	"github.com/posthaste-go/posthaste/broker/internal/topics"
+	"github.com/posthaste-go/posthaste/broker/internal/txncoordinator"
 	"github.com/posthaste-go/posthaste/internal/errcode"
 	"github.com/posthaste-go/posthaste/internal/protocol"
 )
@@ -48,6 +50,7 @@ type API struct {
 	cfg    Config
 	table  [kmsg.MaxKey + 1]entry
 	groups *groupcoordinator.Coordinator
+	txns   *txncoordinator.Coordinator
 
 	complained atomic.Int64 // when complain last logged, milliseconds
 	unsaid     atomic.Int64 // what it has not logged since
@@ -74,6 +77,7 @@ type call struct {
 func New(cfg Config) *API {
 	a := &API{cfg: cfg}
 	a.groups = groupcoordinator.New(a.groupConfig())
+	a.txns = txncoordinator.New(a.txnConfig())
 	a.table[protocol.Produce] = entry{Range: protocol.Range{Min: 3, Max: 13},
 		// librdkafka takes a broker without Produce v0 for one before 0.10 (KAFKA-18659).
 		advertised: protocol.Range{Min: 0, Max: 13}, serve: a.produce}
@@ -117,10 +121,22 @@ func (a *API) register() {
 	a.table[protocol.ListGroups] = serving(0, 5, a.listGroups)
 	a.table[protocol.DescribeGroups] = serving(0, 6, a.describeGroups)
 	a.table[protocol.DeleteGroups] = serving(0, 3, a.deleteGroups)
+
+	a.table[protocol.AddPartitionsToTxn] = serving(0, 5, a.addPartitionsToTxn)
+	a.table[protocol.AddOffsetsToTxn] = serving(0, 4, a.addOffsetsToTxn)
+	a.table[protocol.TxnOffsetCommit] = serving(0, 6, a.txnOffsetCommit)
+	a.table[protocol.EndTxn] = serving(0, 5, a.endTxn)
 }
 
+// Recover ends what an earlier run has left half done. Its owner calls it once,
+// when requests may already come.
+func (a *API) Recover() { a.txns.Recover() }
+
 // Close ends what waits in the coordinators.
-func (a *API) Close() { a.groups.Close() }
+func (a *API) Close() {
+	a.txns.Close()
+	a.groups.Close()
+}
 
 // Maintain forgets what has expired in the coordinators. Its owner calls it
 // every ten minutes or so.
@@ -165,8 +181,19 @@ func serving[Q, P any, Req requestMessage[Q], Resp responseMessage[P]](
 			if err := f(c, req, resp); err != nil {
 				return out, err
 			}
+			if d := c.req.Throttle; d > 0 {
+				setThrottle(resp, d)
+			}
 			return resp.AppendTo(out), nil
 		},
+	}
+}
+
+// setThrottle tells of a quota. It is for faults on purpose, so it may be slow.
+func setThrottle(resp any, d time.Duration) {
+	f := reflect.ValueOf(resp).Elem().FieldByName("ThrottleMillis")
+	if f.IsValid() {
+		f.SetInt(d.Milliseconds())
 	}
 }
 

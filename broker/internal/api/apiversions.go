@@ -5,6 +5,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/posthaste-go/posthaste/broker/internal/txncoordinator"
 	"github.com/posthaste-go/posthaste/internal/errcode"
 	"github.com/posthaste-go/posthaste/internal/protocol"
 )
@@ -40,7 +41,29 @@ func (a *API) apiVersions(
 		}
 	}
 	resp.ApiKeys = a.advertised()
+	if c.version >= 3 {
+		a.features(c, resp)
+	}
 	return nil
+}
+
+// features says which versions of transactions there are, and which one is in
+// force (KIP-584, KIP-890).
+func (a *API) features(c *call, resp *kmsg.ApiVersionsResponse) {
+	const name = "transaction.version"
+	s := kmsg.NewApiVersionsResponseSupportedFeature()
+	s.Name, s.MaxVersion = name, int16(txncoordinator.Version2)
+	if c.version < 4 {
+		s.MinVersion = 1 // older clients cannot read a 0 there
+	}
+	resp.SupportedFeatures = append(resp.SupportedFeatures, s)
+	resp.FinalizedFeaturesEpoch = 1
+	// A feature at level 0 counts as one that is not finalized.
+	if level := int16(a.txnVersion()); level > 0 {
+		f := kmsg.NewApiVersionsResponseFinalizedFeature()
+		f.Name, f.MinVersionLevel, f.MaxVersionLevel = name, level, level
+		resp.FinalizedFeatures = append(resp.FinalizedFeatures, f)
+	}
 }
 
 func (a *API) advertised() []kmsg.ApiVersionsResponseApiKey {

@@ -14,7 +14,8 @@ const (
 	txnCoordinator   = int8(1)
 )
 
-// findCoordinator names the node that coordinates a group. Versions 0 to 6.
+// findCoordinator names the node that coordinates a group or a transactional
+// id. Versions 0 to 6.
 //
 //	v1  transactional ids beside groups (KIP-98)
 //	v4  several keys at once (KIP-699)
@@ -43,8 +44,18 @@ func (a *API) coordinator(
 ) kmsg.FindCoordinatorResponseCoordinator {
 	out := kmsg.NewFindCoordinatorResponseCoordinator()
 	out.Key = key
-	if kind == groupCoordinator {
-		n := a.nodes(c.req.Peer)[0]
+	node := 0
+	if kind == txnCoordinator {
+		var err error
+		if node, err = a.txnCoordinator(key); err != nil {
+			a.complain("transactions cannot be stored", err)
+			out.NodeID, out.Port = -1, -1
+			out.ErrorCode = int16(errcode.CoordinatorNotAvailable)
+			return out
+		}
+	}
+	if kind == groupCoordinator || kind == txnCoordinator {
+		n := a.nodes(c.req.Peer)[node]
 		out.NodeID, out.Host, out.Port = n.ID, n.Host, n.Port
 		return out
 	}

@@ -13,83 +13,49 @@ import (
 	"github.com/posthaste-go/posthaste/internal/errcode"
 )
 
-// groupLog is __consumer_offsets as the group coordinator sees it. The topic is
-// made when a group is first asked for.
-type groupLog struct{ a *API }
-
-func (l groupLog) topic() (*topics.Topic, error) {
-	if t := l.a.cfg.Topics.Snapshot().Named(topics.ConsumerOffsets); t != nil {
-		return t, nil
-	}
-	made, errs := l.a.cfg.Topics.Create(l.a.internalTopic(topics.ConsumerOffsets))
-	if code, _ := l.a.refusal(errs[0]); code == errcode.TopicAlreadyExists {
-		return l.topic()
-	}
-	return made[0], errs[0]
-}
-
-// Partitions is the number of partitions of __consumer_offsets.
-func (l groupLog) Partitions() (int32, error) {
-	t, err := l.topic()
-	if err != nil {
-		return 0, err
-	}
-	return int32(t.Partitions()), nil
-}
-
-func (l groupLog) partition(n int32) (*partition.Partition, error) {
-	t, err := l.topic()
-	if err != nil {
-		return nil, err
-	}
-	return l.a.cfg.Topics.Partition(t, n)
-}
+// groupLog is __consumer_offsets as the group coordinator sees it.
+type groupLog struct{ stateLog }
 
 // Append writes records to a partition.
-func (l groupLog) Append(n int32, records []groupcoordinator.Record) error {
-	p, err := l.partition(n)
-	if err != nil {
-		return err
-	}
+func (l groupLog) Append(
+	n int32, txn *groupcoordinator.Txn, records []groupcoordinator.Record,
+) (offset int64, err error) {
 	list := make([]statetopic.Record, len(records))
 	for i, r := range records {
 		list[i] = statetopic.Record(r)
 	}
-	return statetopic.Append(p, l.a.cfg.Now().UnixMilli(), list)
+	if txn == nil {
+		return l.append(n, nil, list...)
+	}
+	part := statetopic.Txn{ProducerID: txn.ProducerID, ProducerEpoch: txn.ProducerEpoch}
+	if proof, ok := txn.Proof.(txnProof); ok {
+		part.Version2, part.Verified, part.Verification = proof.version2, true, proof.verification
+	}
+	offset, err = l.append(n, &part, list...)
+	switch code := partition.CodeOf(err); code {
+	case errcode.InvalidProducerEpoch, errcode.InvalidTxnState:
+		return -1, code // the producer's fault, which it is told
+	}
+	return offset, err
 }
 
-// Replay passes all records of a partition on.
-func (l groupLog) Replay(n int32, fn func(groupcoordinator.Record) error) error {
-	p, err := l.partition(n)
-	if err != nil {
-		return err
-	}
-	return statetopic.Replay(p, func(r statetopic.Record) error {
-		return fn(groupcoordinator.Record(r))
+// Replay passes everything in a partition on.
+func (l groupLog) Replay(n int32, fn func(groupcoordinator.Entry) error) error {
+	return l.replay(n, func(e statetopic.Entry) error {
+		return fn(groupcoordinator.Entry{Record: groupcoordinator.Record(e.Record),
+			Offset: e.Offset, ProducerID: e.ProducerID,
+			Ends: e.End != statetopic.NoEnd, Commits: e.End == statetopic.Committed})
 	})
 }
 
-// Existing lists the partitions that were ever used.
-func (l groupLog) Existing() ([]int32, error) {
-	t := l.a.cfg.Topics.Snapshot().Named(topics.ConsumerOffsets)
-	if t == nil {
-		return nil, nil
-	}
-	var list []int32
-	for n := range int32(t.Partitions()) {
-		if l.a.cfg.Topics.Used(t, n) {
-			list = append(list, n)
-		}
-	}
-	return list, nil
-}
+func (a *API) groupLog() groupLog { return groupLog{stateLog{a, topics.ConsumerOffsets}} }
 
 func (a *API) groupConfig() groupcoordinator.Config {
 	millis := func(name string) time.Duration {
 		return time.Duration(a.cfg.Settings.Int(name)) * time.Millisecond
 	}
 	return groupcoordinator.Config{
-		Log: groupLog{a}, Logger: a.cfg.Logger, Now: a.cfg.Now,
+		Log: a.groupLog(), Logger: a.cfg.Logger, Now: a.cfg.Now,
 		MinSessionTimeout:     millis("group.min.session.timeout.ms"),
 		MaxSessionTimeout:     millis("group.max.session.timeout.ms"),
 		InitialRebalanceDelay: millis("group.initial.rebalance.delay.ms"),

@@ -3,6 +3,7 @@ package api
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/posthaste-go/posthaste/broker/internal/txncoordinator"
 	"github.com/posthaste-go/posthaste/internal/errcode"
 )
 
@@ -14,29 +15,39 @@ import (
 func (a *API) initProducerID(
 	c *call, req *kmsg.InitProducerIDRequest, resp *kmsg.InitProducerIDResponse,
 ) error {
-	resp.ProducerID, resp.ProducerEpoch = -1, -1
-	if req.TransactionalID != nil {
-		return a.initTransactional(req, resp)
-	}
-	id, err := a.cfg.ProducerIDs.Next()
-	if err != nil {
-		a.cfg.Logger.Error("producer ids cannot be stored", "error", err)
-		resp.ErrorCode = int16(errcode.KafkaStorageError)
-		return nil
-	}
-	resp.ProducerID, resp.ProducerEpoch = id, 0
+	p, code := a.producer(c, req)
+	resp.ProducerID, resp.ProducerEpoch = p.ID, p.Epoch
+	resp.ErrorCode = unlessFenced(code, c.version >= 4)
 	return nil
 }
 
-// initTransactional is where the transaction coordinator gives the id of a
-// transactional producer.
-func (a *API) initTransactional(
-	req *kmsg.InitProducerIDRequest, resp *kmsg.InitProducerIDResponse,
-) error {
-	if *req.TransactionalID == "" {
-		resp.ErrorCode = int16(errcode.InvalidRequest)
-		return nil
+var noProducer = txncoordinator.Producer{ID: -1, Epoch: -1}
+
+// producer is a new producer id, or what the transaction coordinator gives.
+func (a *API) producer(
+	c *call, req *kmsg.InitProducerIDRequest,
+) (txncoordinator.Producer, errcode.Code) {
+	if req.TransactionalID == nil {
+		id, err := a.cfg.ProducerIDs.Next()
+		if err != nil {
+			a.cfg.Logger.Error("producer ids cannot be stored", "error", err)
+			return noProducer, errcode.KafkaStorageError
+		}
+		return txncoordinator.Producer{ID: id}, errcode.None
 	}
-	resp.ErrorCode = int16(errcode.NotCoordinator)
-	return nil
+	r := txncoordinator.InitRequest{TransactionalID: *req.TransactionalID,
+		Timeout: req.TransactionTimeoutMillis}
+	switch {
+	case req.ProducerID >= 0 && req.ProducerEpoch >= 0:
+		r.Expected = &txncoordinator.Producer{ID: req.ProducerID, Epoch: req.ProducerEpoch}
+	case req.ProducerID >= 0 || req.ProducerEpoch >= 0:
+		return noProducer, errcode.InvalidRequest
+	}
+	if r.TransactionalID == "" {
+		return noProducer, errcode.InvalidRequest
+	}
+	if code := a.coordinatesTxn(c, r.TransactionalID); code != errcode.None {
+		return noProducer, code
+	}
+	return a.txns.Init(r)
 }

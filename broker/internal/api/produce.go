@@ -30,9 +30,9 @@ func (a *API) produce(c *call, body, out []byte) ([]byte, error) {
 	p := producing{a: a, c: c, r: protocol.NewReader(body), out: out,
 		flexible: c.version >= 9, byID: c.version >= 13}
 	if p.flexible {
-		p.r.CompactNullableString()
+		p.txnID = p.r.CompactNullableString()
 	} else {
-		p.r.NullableString()
+		p.txnID = p.r.NullableString()
 	}
 	p.acks = p.r.Int16()
 	p.r.Int32() // timeout: nothing waits for replicas here
@@ -58,6 +58,7 @@ type producing struct {
 	c        *call
 	r        protocol.Reader
 	out      []byte
+	txnID    []byte // aliases the request; empty without a transactional id
 	acks     int16
 	flexible bool
 	byID     bool
@@ -95,7 +96,7 @@ func (p *producing) topics() {
 		}
 		p.tags()
 	}
-	p.out = append(p.out, 0, 0, 0, 0) // throttle time
+	p.out = binary.BigEndian.AppendUint32(p.out, uint32(p.c.req.Throttle.Milliseconds()))
 	if !p.flexible {
 		return
 	}
@@ -182,10 +183,17 @@ func (p *producing) append(
 	if t.Internal() && string(p.c.req.Header.ClientID) != adminClient {
 		return nothing, errcode.InvalidTopicException
 	}
-	if err := p.check(records); err != nil {
+	h, err := p.check(records)
+	if err != nil {
 		return nothing, err
 	}
-	result, err := part.Append(partition.AppendRequest{Records: records, Acks: p.acks})
+	request := partition.AppendRequest{Records: records, Acks: p.acks}
+	if h.Attributes.Has(wire.Transactional) && h.ProducerID >= 0 {
+		if err := p.verify(&request, part, &h); err != nil {
+			return nothing, err
+		}
+	}
+	result, err := part.Append(request)
 	if err != nil {
 		return nothing, err
 	}
@@ -197,27 +205,29 @@ func (p *producing) append(
 const adminClient = "__admin_client"
 
 // check is what a broker demands of a produce request whatever the partition:
-// exactly one batch, and zstd only from clients that know it.
+// exactly one batch, and zstd only from clients that know it. The header is zero
+// if it cannot be read: Append says what is wrong.
 // Source: ProduceRequest.validateRecords.
-func (p *producing) check(records []byte) error {
+func (p *producing) check(records []byte) (h wire.BatchHeader, err error) {
 	if len(records) == 0 {
-		return invalidRecord("a produce request needs one record batch for each partition, this has none")
+		return h, invalidRecord(
+			"a produce request needs one record batch for each partition, this has none")
 	}
 	if len(records) < wire.BatchHeaderSize {
-		return nil // Append says what is wrong
+		return h, nil
 	}
-	h, err := wire.ParseBatchHeader(records)
+	h, err = wire.ParseBatchHeader(records)
 	if err != nil {
-		return nil
+		return wire.BatchHeader{}, nil
 	}
 	if h.Size() < len(records) {
-		return invalidRecord("a produce request needs exactly one record batch for each partition, " +
+		return h, invalidRecord("a produce request needs exactly one record batch for each partition, " +
 			"something follows the first one")
 	}
 	if h.Attributes.Codec() == codecZstd && p.c.version < 7 {
-		return errcode.UnsupportedCompressionType
+		return h, errcode.UnsupportedCompressionType
 	}
-	return nil
+	return h, nil
 }
 
 const codecZstd = 4

@@ -34,6 +34,9 @@ type AppendRequest struct {
 	// partition in the producer's open transaction (KIP-890). Without it the
 	// first transactional batch of a producer is INVALID_TXN_STATE.
 	TransactionVerified bool
+	// Verification is what Verify gave before the coordinator was asked: a marker
+	// that comes in between makes TransactionVerified void. Nil skips the check.
+	Verification *Verification
 	// TransactionVersion2 makes a producer without state here begin with
 	// sequence 0, as producers of transactions of version 2 do (KIP-890).
 	TransactionVersion2 bool
@@ -113,7 +116,7 @@ func (p *Partition) appendLocked(
 			Sequences: r.Origin == Client,
 			FirstIsZero: r.TransactionVersion2 ||
 				cfg.StrictFirstSequence && !p.log.EverWritten(),
-			TxnVerified: r.TransactionVerified,
+			TxnVerified: r.TransactionVerified, Verification: r.Verification,
 		})
 		if err != nil {
 			return AppendResult{}, p.producerError(err)

@@ -1,5 +1,10 @@
 package partition
 
+import (
+	"github.com/posthaste-go/posthaste/broker/internal/producerstate"
+	"github.com/posthaste-go/posthaste/internal/wire"
+)
+
 // ProducerState is what DescribeProducers says of a producer (KIP-664).
 type ProducerState struct {
 	ProducerID            int64
@@ -25,4 +30,16 @@ func (p *Partition) Producers() []ProducerState {
 		})
 	}
 	return out
+}
+
+// Verification is a question to the transaction coordinator that is under way.
+type Verification = producerstate.Verification
+
+// Verify is to be called before the transaction coordinator is asked whether
+// the partition is in a producer's transaction; h is the batch to append. It
+// returns nil if the coordinator need not be asked: the transaction is open here.
+func (p *Partition) Verify(h *wire.BatchHeader) *Verification {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.Producers().Verify(h, p.nowMillis())
 }

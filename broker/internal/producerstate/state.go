@@ -24,8 +24,9 @@ var (
 //
 // Locks: none; the partition's lock guards it.
 type State struct {
-	entries map[int64]*Entry
-	open    []openTxn // transactions without an end, by first offset
+	entries   map[int64]*Entry
+	open      []openTxn // transactions without an end, by first offset
+	verifying map[int64]*Verification
 }
 
 type openTxn struct {
@@ -42,7 +43,9 @@ type CompletedTxn struct {
 }
 
 // New returns a State without producers.
-func New() *State { return &State{entries: map[int64]*Entry{}} }
+func New() *State {
+	return &State{entries: map[int64]*Entry{}, verifying: map[int64]*Verification{}}
+}
 
 // Checks are the rules that depend on who appends and where.
 type Checks struct {
@@ -57,6 +60,9 @@ type Checks struct {
 	// open transaction; without it only a transaction that is open here already
 	// may be written to (KIP-890).
 	TxnVerified bool
+	// Verification is what TxnVerified rests on: it counts for nothing if it has
+	// ended meanwhile. Nil is good for ever.
+	Verification *Verification
 }
 
 // Check decides whether the data batch h, whose offsets need not be final, may
@@ -74,7 +80,7 @@ func (s *State) Check(h *wire.BatchHeader, c Checks) (duplicate Batch, found boo
 	}
 	transactional := h.Attributes.Has(wire.Transactional)
 	open := e != nil && e.TxnFirstOffset >= 0
-	if transactional && !c.TxnVerified && !(open && e.ProducerEpoch == h.ProducerEpoch) {
+	if transactional && !s.verified(h, c) && !(open && e.ProducerEpoch == h.ProducerEpoch) {
 		return Batch{}, false, fmt.Errorf(
 			"%w: producer %d has no transaction open here", ErrTxnState, h.ProducerID)
 	}
@@ -83,6 +89,9 @@ func (s *State) Check(h *wire.BatchHeader, c Checks) (duplicate Batch, found boo
 	}
 	if c.Sequences {
 		if err := e.checkSequence(h, c.FirstIsZero); err != nil {
+			return Batch{}, false, err
+		}
+		if err := s.checkFirst(e, h); err != nil {
 			return Batch{}, false, err
 		}
 	}
@@ -140,6 +149,7 @@ func (s *State) Append(h *wire.BatchHeader, now int64) {
 		OffsetDelta: h.LastOffsetDelta, Timestamp: h.MaxTimestamp,
 	})
 	e.LastTimestamp = h.MaxTimestamp
+	delete(s.verifying, h.ProducerID)
 	if h.Attributes.Has(wire.Transactional) && e.TxnFirstOffset < 0 {
 		e.TxnFirstOffset = h.BaseOffset
 		s.open = append(s.open, openTxn{h.BaseOffset, h.ProducerID}) // offsets only grow
@@ -192,6 +202,7 @@ func (s *State) AppendMarker(m *Marker, now int64) (CompletedTxn, bool) {
 		ProducerID: m.ProducerID, FirstOffset: e.TxnFirstOffset, LastOffset: m.Offset,
 		Aborted: m.Type == wire.Abort,
 	}
+	delete(s.verifying, m.ProducerID)
 	e.setEpoch(m.ProducerEpoch)
 	e.CoordinatorEpoch, e.LastTimestamp, e.TxnFirstOffset = m.CoordinatorEpoch, m.Timestamp, -1
 	s.open = slices.DeleteFunc(s.open, func(o openTxn) bool { return o.producerID == m.ProducerID })
@@ -231,6 +242,9 @@ func (s *State) Entries() []Entry {
 // Setting: producer.id.expiration.ms.
 func (s *State) Expire(now, expiration int64) int {
 	before := len(s.entries)
+	maps.DeleteFunc(s.verifying, func(_ int64, v *Verification) bool {
+		return now-v.since >= expiration
+	})
 	maps.DeleteFunc(s.entries, func(_ int64, e *Entry) bool {
 		return e.TxnFirstOffset < 0 && now-e.lastSeen >= expiration
 	})
