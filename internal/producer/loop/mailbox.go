@@ -15,6 +15,7 @@ type mailbox struct {
 	wake  chan struct{} // holds one token while run is called
 	serve func()        // sees to the mail; ring, or something quicker
 	mail  atomic.Bool   // there is some
+	busy  atomic.Bool   // requests are on their way: notices have time
 
 	mu      sync.Mutex
 	notices []batch.PartitionID
@@ -50,7 +51,11 @@ func (m *mailbox) Partition(id batch.PartitionID) {
 	first := len(m.notices) == 1
 	m.mail.Store(true)
 	m.mu.Unlock()
-	if first {
+	switch {
+	case !first:
+	case m.busy.Load():
+		m.ring()
+	default:
 		m.serve()
 	}
 }

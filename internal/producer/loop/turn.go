@@ -10,6 +10,11 @@ import (
 // maxTurns bounds what one who posts does for others that post meanwhile.
 const maxTurns = 3
 
+// calm is how many produce requests may be on their way while a sender sees to
+// its own record. With more, the loop's goroutine is called instead, and what
+// other senders append until it comes goes along.
+const calm = 1
+
 // serve deals with the mail on the caller's goroutine. If somebody has the turn,
 // he looks into the mailbox once more when it ends, and finds what the caller has
 // posted before.
@@ -19,6 +24,7 @@ func (l *Loop) serve() {
 			return
 		}
 		l.takeTurn()
+		l.mailbox.busy.Store(l.core.Flying() > calm)
 		next := l.core.NextWake()
 		late := !next.IsZero() && (l.alarm.IsZero() || next.Before(l.alarm))
 		if late {
@@ -47,6 +53,7 @@ func (l *Loop) run() {
 	for {
 		l.turn.Lock()
 		l.takeTurn()
+		l.mailbox.busy.Store(l.core.Flying() > calm)
 		l.alarm = l.core.NextWake()
 		done, alarm := l.done, l.alarm
 		l.turn.Unlock()

@@ -16,7 +16,7 @@ var ErrDisconnected = errors.New("connection lost before an answer came")
 // answered takes a produce answer apart.
 func (c *Core) answered(r *Request) {
 	n := r.node
-	n.removeInFlight(r)
+	c.removeInFlight(n, r)
 	n.failures = 0
 	c.retire(n)
 	if r.Throttle > 0 {

@@ -153,6 +153,7 @@ func (c *Core) dispatch(n *node) {
 			break
 		}
 		n.inFlight = append(n.inFlight, r)
+		c.flying++
 		n.lastUsed = c.now
 		r.sentAt, r.node, n.sentAt = c.now, n, c.now
 		c.setRequestAlarm(n)
