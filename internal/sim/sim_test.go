@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path"
 	"runtime"
 	"runtime/debug"
 	"runtime/pprof"
@@ -30,10 +31,29 @@ var (
 // stuck is how long a schedule may take on the wall clock; it takes milliseconds.
 const stuck = 20 * time.Second
 
+type counter = atomic.Int64
+
 func TestSimulation(t *testing.T) {
-	t.Setenv("GODEBUG", "tracebacklabels=1") // see simulate
+	var records, acked counter
+	each(t, "delivery", func(t *testing.T, seed uint64) {
+		v := simulate(t, seed)
+		for _, s := range v.each() {
+			records.Add(1)
+			if s.refused == nil && s.err == nil {
+				acked.Add(1)
+			}
+		}
+		report(t, "TestSimulation", seed, v.wrong, v.plan)
+	})
+	fmt.Printf("%d records, %d acknowledged\n", records.Load(), acked.Load())
+}
+
+// each runs the schedules that the flags ask for, as many at a time as there
+// are processors.
+func each(t *testing.T, what string, run func(t *testing.T, seed uint64)) {
+	t.Setenv("GODEBUG", "tracebacklabels=1") // see bubble
 	start := time.Now()
-	var next, records, acked atomic.Int64
+	var next counter
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
@@ -41,60 +61,60 @@ func TestSimulation(t *testing.T) {
 				seed := *seedFlag + uint64(i)
 				t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 					for range *repeatFlag {
-						v := simulate(t, seed)
-						for _, s := range v.each() {
-							records.Add(1)
-							if s.refused == nil && s.err == nil {
-								acked.Add(1)
-							}
-						}
-						report(t, v)
+						run(t, seed)
 					}
 				})
 			}
 		})
 	}
 	workers.Wait()
-	fmt.Printf("simulation: seeds %d to %d, %d records, %d acknowledged, in %v\n", *seedFlag,
-		*seedFlag+uint64(*countFlag)-1, records.Load(), acked.Load(),
+	fmt.Printf("%s: seeds %d to %d in %v\n", what, *seedFlag, *seedFlag+uint64(*countFlag)-1,
 		time.Since(start).Round(time.Millisecond))
 }
 
 // report fails t with what is wrong and how to see it again.
-func report(t *testing.T, v *verdict) {
+func report(t *testing.T, test string, seed uint64, wrong []string, plan fmt.Stringer) {
 	t.Helper()
-	if len(v.wrong) == 0 {
+	if len(wrong) == 0 {
 		return
 	}
-	t.Errorf("seed %d breaks a promise. Again: make sim SEED=%d N=1", v.plan.seed, v.plan.seed)
-	for _, w := range v.wrong {
+	t.Errorf("seed %d breaks a promise. Again: make sim SIM=%s SEED=%d N=1", seed, test, seed)
+	for _, w := range wrong {
 		t.Log(w)
 	}
-	t.Logf("\n%v", v.plan)
+	t.Logf("\n%v", plan)
 }
 
 // simulate runs one schedule.
-func simulate(t *testing.T, seed uint64) (v *verdict) {
+func simulate(t *testing.T, seed uint64) *verdict {
 	t.Helper()
 	p := newPlan(seed)
+	v := &verdict{plan: p, book: &book{plan: p}}
+	bubble(t, seed, p, v.say, func(t *testing.T) { schedule(t, v) })
+	return v
+}
+
+// bubble runs a schedule in a bubble of its own.
+func bubble(
+	t *testing.T, seed uint64, plan fmt.Stringer, say func(string, ...any), run func(*testing.T),
+) {
 	watchdog := time.AfterFunc(stuck, func() {
 		debug.SetTraceback("all")
-		panic(fmt.Sprintf("seed %d is stuck. Again: make sim SEED=%d N=1\n%v", seed, seed, p))
+		panic(fmt.Sprintf("seed %d is stuck. Again: go test -run '^%s$' -sim.seed=%d -sim.n=1\n%v",
+			seed, path.Dir(t.Name()), seed, plan))
 	})
 	defer watchdog.Stop()
-	v = &verdict{plan: p, book: &book{plan: p}}
 	defer func() {
 		if r := recover(); r != nil { // synctest: everybody waits, or somebody is left
-			v.say("goroutines: %v", r)
+			say("goroutines: %v", r)
 		}
 	}()
 	synctest.Test(t, func(t *testing.T) {
 		// A panic in any goroutine of the schedule prints the label.
 		labels := pprof.Labels("seed", strconv.FormatUint(seed, 10))
 		pprof.SetGoroutineLabels(pprof.WithLabels(t.Context(), labels))
-		schedule(t, v)
+		run(t)
 	})
-	return v
 }
 
 // schedule is simulate inside the bubble.
