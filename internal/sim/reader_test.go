@@ -27,6 +27,7 @@ type reader struct {
 	conn  net.Conn
 	node  int // that conn leads to
 	id    int32
+	limit time.Duration // of an answer
 	views map[posthaste.TopicPartition]*view
 }
 
@@ -44,7 +45,7 @@ type shown struct {
 }
 
 func newReader(w *world, topics map[string]int) *reader {
-	r := &reader{world: w, views: map[posthaste.TopicPartition]*view{}}
+	r := &reader{world: w, limit: time.Second, views: map[posthaste.TopicPartition]*view{}}
 	for name, n := range topics {
 		for i := range n {
 			r.views[posthaste.TopicPartition{Topic: name, Partition: int32(i)}] = &view{}
@@ -84,7 +85,7 @@ func (r *reader) exchange(req kmsg.Request) (kmsg.Response, error) {
 		CorrelationID: r.id, ClientID: []byte("reader")}
 	frame := req.AppendTo(h.Append(make([]byte, 4)))
 	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
-	r.conn.SetDeadline(time.Now().Add(time.Second))
+	r.conn.SetDeadline(time.Now().Add(r.limit))
 	if _, err := r.conn.Write(frame); err != nil {
 		return nil, err
 	}

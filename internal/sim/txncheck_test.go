@@ -116,9 +116,21 @@ func placeOf(id string) (p place, err error) {
 	return p, errors.Join(errs[:]...)
 }
 
-func (p place) compare(q place) int {
-	return cmp.Or(cmp.Compare(p.life, q.life), cmp.Compare(p.transaction, q.transaction),
-		cmp.Compare(p.seq, q.seq))
+// behind reports whether a record must stand behind another of its id.
+func (v *txnVerdict) behind(p, q place) bool {
+	if p.life != q.life {
+		return v.book.before(v.life(q), v.life(p))
+	}
+	return cmp.Or(cmp.Compare(p.transaction, q.transaction), cmp.Compare(p.seq, q.seq)) > 0
+}
+
+func (v *txnVerdict) life(p place) *life {
+	for _, l := range v.plan.lives {
+		if l.actor == p.actor && l.number == p.life {
+			return l
+		}
+	}
+	return nil
 }
 
 // order checks that a partition shows records as they were sent.
@@ -130,7 +142,7 @@ func (v *txnVerdict) order(tp posthaste.TopicPartition, view *view) {
 			v.say("log: %v offset %d: %v", tp, s.offset, err)
 			continue
 		}
-		if before, ok := last[p.actor]; ok && before.compare(p) >= 0 {
+		if before, ok := last[p.actor]; ok && v.behind(before, p) {
 			v.say("order: %v has record %s at offset %d behind %v", tp, s.id, s.offset, before)
 		}
 		last[p.actor] = p
@@ -154,10 +166,9 @@ func (v *txnVerdict) epochs(l partitionLog) {
 func (v *txnVerdict) fenced(visible map[string]bool, logged map[string]int) {
 	for _, t := range v.book.all {
 		var since time.Time
-		for l, at := range v.book.ready {
-			if l.actor == t.life.actor && l.number > t.life.number &&
-				(since.IsZero() || at.Before(since)) {
-				since = at
+		for l, r := range v.book.ready {
+			if v.book.before(t.life, l) && (since.IsZero() || r.ready.Before(since)) {
+				since = r.ready
 			}
 		}
 		if since.IsZero() {
@@ -204,42 +215,60 @@ func at(list []shown, i int) string {
 // offsets checks that a group has the offset of its last transaction that was
 // committed.
 func (v *txnVerdict) offsets(e *ending, visible map[string]bool) {
-	may := map[string]map[int64]bool{} // what each group may have committed
-	byLife := slices.SortedStableFunc(slices.Values(v.book.all), func(a, b *transaction) int {
-		return cmp.Or(cmp.Compare(a.life.number, b.life.number), cmp.Compare(a.number, b.number))
-	})
-	for _, t := range byLife {
-		group := t.life.group()
-		if may[group] == nil {
-			may[group] = map[int64]bool{-1: true}
-		}
-		if t.offset == 0 || t.result != committed && t.result != unknown {
-			continue
-		}
-		decided := t.result == committed
-		for _, s := range t.sent {
-			decided = decided || !s.refused // then visibility tells
-			if t.result == unknown && !s.refused && !visible[s.id] {
-				decided = false
-				break
+	for group, got := range e.offsets {
+		may := map[int64]bool{-1: true}
+		for _, t := range v.book.all {
+			if t.life.group() != group || t.offset == 0 || v.fate(t, visible) == no {
+				continue
+			}
+			if !v.replaced(t, visible) {
+				may[t.offset] = true
+			}
+			if t.sure && v.fate(t, visible) == yes {
+				delete(may, -1)
 			}
 		}
-		happened := t.result == committed || anyVisible(t, visible)
-		switch {
-		case happened && t.sure && decided:
-			may[group] = map[int64]bool{t.offset: true}
-		case happened || len(t.sent) == 0:
-			may[group][t.offset] = true
-		}
-	}
-	for group, got := range e.offsets {
-		if !may[group][got] && may[group] != nil {
+		if !may[got] {
 			v.say("offsets: %s has committed %d, want one of %v", group, got,
-				slices.Sorted(maps.Keys(may[group])))
+				slices.Sorted(maps.Keys(may)))
 		}
 	}
 }
 
-func anyVisible(t *transaction, visible map[string]bool) bool {
-	return slices.ContainsFunc(t.sent, func(s *txnSent) bool { return visible[s.id] })
+// replaced reports whether another transaction has surely committed an offset
+// later than t.
+func (v *txnVerdict) replaced(t *transaction, visible map[string]bool) bool {
+	return slices.ContainsFunc(v.book.all, func(u *transaction) bool {
+		later := v.book.before(t.life, u.life) || t.life == u.life && t.number < u.number
+		return later && u.sure && v.fate(u, visible) == yes
+	})
+}
+
+// answer is what can be known of something.
+type answer int
+
+const (
+	no answer = iota
+	maybe
+	yes
+)
+
+// fate is whether a transaction was committed.
+func (v *txnVerdict) fate(t *transaction, visible map[string]bool) answer {
+	switch {
+	case t.result == committed:
+		return yes
+	case t.result != unknown:
+		return no
+	}
+	fate := maybe
+	for _, s := range t.sent {
+		if visible[s.id] {
+			return yes
+		}
+		if !s.refused {
+			fate = no
+		}
+	}
+	return fate
 }

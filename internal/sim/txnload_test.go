@@ -64,6 +64,17 @@ func (t *transaction) String() string {
 		t.life.id(), t.life.number, t.result, clockTime(t.ending), t.cause)
 }
 
+// readiness is when InitTransactions was called first, and when it returned nil.
+type readiness struct{ asked, ready time.Time }
+
+// before reports whether a life of a transactional id was over as soon as another
+// was ready. If both asked at the same time nobody can tell from outside.
+func (b *txnBook) before(l, other *life) bool {
+	x, ready := b.ready[l]
+	y, alsoReady := b.ready[other]
+	return l.actor == other.actor && ready && alsoReady && x.ready.Before(y.asked)
+}
+
 // txnBook is everything that was done.
 type txnBook struct {
 	plan  *txnPlan
@@ -72,7 +83,7 @@ type txnBook struct {
 	mu    sync.Mutex
 	wrong []string
 	all   []*transaction
-	ready map[*life]time.Time // when InitTransactions returned nil
+	ready map[*life]readiness
 	wg    sync.WaitGroup
 }
 
@@ -84,7 +95,7 @@ func (b *txnBook) fail(format string, args ...any) {
 
 // run starts all lives.
 func (b *txnBook) run() {
-	b.ready = map[*life]time.Time{}
+	b.ready = map[*life]readiness{}
 	for i, l := range b.plan.lives {
 		rng := rand.New(rand.NewPCG(b.plan.seed, uint64(i)))
 		b.wg.Go(func() {
@@ -218,7 +229,7 @@ func (a *living) call(name string, call func(context.Context) error) error {
 func (a *living) insist(name string, call func(context.Context) error) (err error) {
 	for start := time.Now(); time.Since(start) < 20*time.Second; {
 		err = a.call(name, call)
-		if !errors.Is(err, posthaste.ErrTimeout) || a.over() {
+		if !errors.Is(err, posthaste.ErrTimeout) || errors.Is(err, posthaste.ErrAbortable) || a.over() {
 			break
 		}
 	}
@@ -226,10 +237,11 @@ func (a *living) insist(name string, call func(context.Context) error) (err erro
 }
 
 func (a *living) init() bool {
+	asked := time.Now()
 	err := a.insist("init", a.producer.InitTransactions)
 	if err == nil {
 		a.book.mu.Lock()
-		a.book.ready[a.life] = time.Now()
+		a.book.ready[a.life] = readiness{asked, time.Now()}
 		a.book.mu.Unlock()
 		return true
 	}

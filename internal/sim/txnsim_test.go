@@ -96,8 +96,9 @@ func (v *txnVerdict) inspect(w *world, e *ending) error {
 		return w.err
 	}
 	e.final = newReader(w, b.Topics())
+	e.final.limit = time.Minute // some networks are slow
 	defer e.final.close()
-	if err := e.final.everything(5 * time.Second); err != nil {
+	if err := e.final.everything(5 * time.Minute); err != nil {
 		return err
 	}
 	for _, l := range v.plan.lives {
