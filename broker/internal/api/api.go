@@ -123,6 +123,8 @@ func (a *API) register() {
 	a.table[protocol.DeleteGroups] = serving(0, 3, a.deleteGroups)
 
 	a.table[protocol.AddPartitionsToTxn] = serving(0, 5, a.addPartitionsToTxn)
+	a.table[protocol.AddOffsetsToTxn] = serving(0, 4, a.addOffsetsToTxn)
+	a.table[protocol.TxnOffsetCommit] = serving(0, 6, a.txnOffsetCommit)
 	a.table[protocol.EndTxn] = serving(0, 5, a.endTxn)
 }
 

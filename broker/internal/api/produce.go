@@ -189,7 +189,7 @@ func (p *producing) append(
 	}
 	request := partition.AppendRequest{Records: records, Acks: p.acks}
 	if h.Attributes.Has(wire.Transactional) && h.ProducerID >= 0 {
-		if err := p.verify(&request, part, t, &h); err != nil {
+		if err := p.verify(&request, part, &h); err != nil {
 			return nothing, err
 		}
 	}
