@@ -157,7 +157,7 @@ func (r *reader) poll() error {
 	req := kmsg.NewPtrFetchRequest()
 	req.SetVersion(11)
 	req.IsolationLevel = 1
-	req.MaxBytes, req.MinBytes = 1<<20, 0
+	req.MaxBytes, req.MinBytes = 64<<10, 0
 	req.SessionEpoch = -1
 	for tp, v := range r.views {
 		p := kmsg.NewFetchRequestTopicPartition()

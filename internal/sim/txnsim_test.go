@@ -16,16 +16,18 @@ const settled = 10 * time.Second
 
 func TestTransactions(t *testing.T) {
 	var transactions [failed + 1]counter
-	each(t, "transactions", func(t *testing.T, seed uint64) {
+	each(t, transactional, func(t *testing.T, seed uint64) {
 		v := simulateTransactions(t, seed)
 		for _, one := range v.book.all {
 			transactions[one.result].Add(1)
 		}
-		report(t, "TestTransactions", seed, v.wrong, v.plan)
+		report(t, transactional, seed, v.wrong, v.plan)
 	})
+	fmt.Print("transactions:")
 	for r := range transactions {
-		fmt.Printf("%v: %d\n", result(r), transactions[r].Load())
+		fmt.Printf(" %d %v", transactions[r].Load(), result(r))
 	}
+	fmt.Println()
 }
 
 // simulateTransactions runs one schedule with transactions.
@@ -33,7 +35,7 @@ func simulateTransactions(t *testing.T, seed uint64) *txnVerdict {
 	t.Helper()
 	p := newTxnPlan(seed)
 	v := &txnVerdict{plan: p, book: &txnBook{plan: p}}
-	bubble(t, seed, p, v.say, func(t *testing.T) { txnSchedule(t, v) })
+	bubble(t, subject{transactional, seed, p}, v.say, func(t *testing.T) { txnSchedule(t, v) })
 	return v
 }
 
@@ -96,9 +98,9 @@ func (v *txnVerdict) inspect(w *world, e *ending) error {
 		return w.err
 	}
 	e.final = newReader(w, b.Topics())
-	e.final.limit = time.Minute // some networks are slow
+	e.final.limit = 10 * time.Minute // some networks are slow
 	defer e.final.close()
-	if err := e.final.everything(5 * time.Minute); err != nil {
+	if err := e.final.everything(time.Hour); err != nil {
 		return err
 	}
 	for _, l := range v.plan.lives {
