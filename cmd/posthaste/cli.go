@@ -23,6 +23,7 @@ type cli struct {
 	Produce     produceCmd     `cmd:"" help:"Produce records from files or standard input."`
 	Consume     consumeCmd     `cmd:"" help:"Print the records of a topic."`
 	Perf        perfCmd        `cmd:"" help:"Measure how fast records are produced."`
+	Tune        tuneCmd        `cmd:"" help:"Find the best producer settings for your records and brokers."`
 	Config      configCmd      `cmd:"" help:"Show the producer settings in effect."`
 	PartitionOf partitionOfCmd `cmd:"" name:"partition-of" help:"Show which partition keys map to."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
