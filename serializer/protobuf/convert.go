@@ -71,7 +71,8 @@ func fill(m protoreflect.Message, values map[string]any, path string, depth int)
 func requiredFields(m protoreflect.Message, path string) error {
 	for _, n := range all(m.Descriptor().RequiredNumbers()) {
 		if f := m.Descriptor().Fields().ByNumber(n); !m.Has(f) {
-			return misfit(join(path, string(f.Name())), nil, describe(f), errors.New("the field is required"))
+			return misfit(join(path, string(f.Name())), nil, describe(f),
+				errors.New("the field is required"))
 		}
 	}
 	return nil
@@ -230,7 +231,9 @@ func setWellKnown(m protoreflect.Message, v any, path string) error {
 }
 
 // scalar is v as a value that is no message.
-func scalar(f protoreflect.FieldDescriptor, v any, path string) (out protoreflect.Value, err error) {
+func scalar(
+	f protoreflect.FieldDescriptor, v any, path string,
+) (out protoreflect.Value, err error) {
 	bad := misfit(path, v, describe(f), nil)
 	switch f.Kind() {
 	case protoreflect.StringKind:
@@ -268,7 +271,9 @@ func scalar(f protoreflect.FieldDescriptor, v any, path string) (out protoreflec
 	return out, bad
 }
 
-func enumValue(f protoreflect.FieldDescriptor, v any, bad error) (out protoreflect.Value, err error) {
+func enumValue(
+	f protoreflect.FieldDescriptor, v any, bad error,
+) (out protoreflect.Value, err error) {
 	if name, ok := v.(string); ok {
 		if e := f.Enum().Values().ByName(protoreflect.Name(name)); e != nil {
 			return protoreflect.ValueOfEnum(e.Number()), nil

@@ -135,7 +135,8 @@ func TestImportsAreRegisteredAsReferences(t *testing.T) {
 	v := map[string]any{"items": []any{map[string]any{"sku": "a"}}}
 	b := must(d.Serialize([]byte{}, "carts", nil, v))(t)
 	r := must(client.Latest(t.Context(), "carts-value"))(t)
-	want := []schemaregistry.Reference{{Name: "shop/item.proto", Subject: "shop/item.proto", Version: 1}}
+	item := "shop/item.proto"
+	want := []schemaregistry.Reference{{Name: item, Subject: item, Version: 1}}
 	if diff := cmp.Diff(want, r.References); diff != "" {
 		t.Error(diff)
 	}
