@@ -111,6 +111,13 @@ func (r Requests) MoveLeader(topic string, partition int32, node int) Fault {
 	return r.do(fault.Action{Kind: fault.MoveLeader, Topic: topic, Partition: partition, Node: node})
 }
 
+// Throttle answers that the client is over its quota for d: it carries the
+// request out, and the client should send nothing for so long (KIP-219). The
+// broker does not hold the connection up itself.
+func (r Requests) Throttle(d time.Duration) Fault {
+	return r.do(fault.Action{Kind: fault.Throttle, Duration: d})
+}
+
 // Inject puts faults in force. Each counts requests from now on, and one request
 // may meet several.
 func (b *Broker) Inject(list ...Fault) {
@@ -269,6 +276,9 @@ func (b *Broker) act(
 		if err := b.MoveLeader(a.Topic, a.Partition, a.Node); err != nil {
 			b.log.Error("fault failed", "action", a.String(), "error", err)
 		}
+		return next(ctx, req, out)
+	case fault.Throttle:
+		req.Throttle = a.Duration
 		return next(ctx, req, out)
 	}
 	return next(ctx, req, out)

@@ -45,7 +45,37 @@ func (e *zstdEncoder) encode(dst, src []byte) ([]byte, error) {
 
 // zstdDecoders hold decoders that write into the capacity they are given and
 // allocate no output of their own, whatever a frame claims about its window.
-var zstdDecoders = sync.Pool{New: func() any {
+var zstdDecoders = sync.Pool{New: func() any { return newZSTDDecoder() }}
+
+// keptDecoders replaces zstdDecoders if it is not nil.
+var keptDecoders chan *zstd.Decoder
+
+// KeepZSTDDecoders makes n decoders that are used in place of a pool that grows
+// and shrinks. It is for tests with testing/synctest and comes before them: a
+// decoder has channels, and one that was made in a bubble is of no use in others.
+func KeepZSTDDecoders(n int) {
+	keptDecoders = make(chan *zstd.Decoder, n)
+	for range n {
+		keptDecoders <- newZSTDDecoder()
+	}
+}
+
+func getZSTDDecoder() *zstd.Decoder {
+	if keptDecoders != nil {
+		return <-keptDecoders
+	}
+	return zstdDecoders.Get().(*zstd.Decoder)
+}
+
+func putZSTDDecoder(d *zstd.Decoder) {
+	if keptDecoders != nil {
+		keptDecoders <- d
+		return
+	}
+	zstdDecoders.Put(d)
+}
+
+func newZSTDDecoder() *zstd.Decoder {
 	d, err := zstd.NewReader(nil,
 		zstd.WithDecoderConcurrency(1),
 		zstd.WithDecodeAllCapLimit(true),
@@ -55,7 +85,7 @@ var zstdDecoders = sync.Pool{New: func() any {
 		panic(fmt.Sprintf("compression: zstd refuses constant options: %v", err))
 	}
 	return d
-}}
+}
 
 // decodeZSTD decodes into dst's capacity and, if that is too small, again into
 // four times as much: frames of streaming writers, Java's among them, do not say
@@ -76,8 +106,8 @@ func decodeZSTD(dst, src []byte, limit int) ([]byte, error) {
 		}
 		guess = max(guess, int(h.FrameContentSize))
 	}
-	d := zstdDecoders.Get().(*zstd.Decoder)
-	defer zstdDecoders.Put(d)
+	d := getZSTDDecoder()
+	defer putZSTDDecoder(d)
 
 	base := len(dst)
 	most := limit + zstdMaxBlock // beyond limit, so that an overrun shows

@@ -55,12 +55,15 @@ const (
 	// MoveLeader makes Node the leader of Topic's Partition before the request is
 	// carried out.
 	MoveLeader
+	// Throttle carries the request out and answers that the client is over its
+	// quota for Duration (KIP-219), if the answer can say so.
+	Throttle
 )
 
 // Action is what happens, with the operand that its kind has.
 type Action struct {
 	Kind      Kind
-	Duration  time.Duration // Delay, DelayResponse, Pause
+	Duration  time.Duration // Delay, DelayResponse, Pause, Throttle
 	Bytes     int           // CutAt: counts from the length field on
 	Code      errcode.Code  // Error
 	Topic     string        // MoveLeader

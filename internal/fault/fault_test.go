@@ -82,6 +82,7 @@ func TestParseReadsWhatStringWrites(t *testing.T) {
 		{API: protocol.InitProducerID, Action: Action{Kind: Pause, Duration: time.Minute}},
 		{API: AnyAPI, Action: Action{Kind: MoveLeader, Topic: "a-b", Partition: 3, Node: 2}},
 		{API: AnyAPI, Action: Action{Kind: DelayResponse, Duration: 1}},
+		{API: AnyAPI, Action: Action{Kind: Throttle, Duration: time.Second}},
 		{API: AnyAPI, Action: Action{Kind: Kill}},
 		{API: AnyAPI, Action: Action{Kind: Drop}},
 	}

@@ -13,7 +13,7 @@ import (
 var kindNames = [...]string{
 	Drop: "drop", DropResponse: "drop-response", CutAt: "cut-at", Delay: "delay",
 	DelayResponse: "delay-response", Error: "error", Pause: "pause", Restart: "restart",
-	Kill: "kill", MoveLeader: "move-leader",
+	Kill: "kill", MoveLeader: "move-leader", Throttle: "throttle",
 }
 
 // String is the kind's name in the text of a rule.
@@ -27,7 +27,7 @@ func (k Kind) String() string {
 // String is the action as Parse reads it.
 func (a Action) String() string {
 	switch a.Kind {
-	case Delay, DelayResponse, Pause:
+	case Delay, DelayResponse, Pause, Throttle:
 		return fmt.Sprintf("%v=%v", a.Kind, a.Duration)
 	case CutAt:
 		return fmt.Sprintf("%v=%d", a.Kind, a.Bytes)
@@ -126,7 +126,7 @@ func parseAction(text string) (a Action, err error) {
 		}
 	}
 	switch a.Kind {
-	case Delay, DelayResponse, Pause:
+	case Delay, DelayResponse, Pause, Throttle:
 		a.Duration, err = time.ParseDuration(value)
 	case CutAt:
 		a.Bytes, err = number(value, 0)

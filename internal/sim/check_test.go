@@ -18,6 +18,8 @@ const slack = time.Millisecond
 
 // where is one copy of a record in the log.
 type where struct {
+	topic     string
+	life      int // of the topic
 	partition int32
 	offset    int64
 }
@@ -72,15 +74,15 @@ func (v *verdict) callbacks() {
 		if v.plan.callers[i].mode != modeCallback {
 			continue
 		}
-		last := map[int32]*sent{}
+		last := map[posthaste.TopicPartition]*sent{}
 		for _, s := range list {
 			if s.refused != nil || s.outcomes != 1 {
 				continue
 			}
-			if before := last[s.place.Partition]; before != nil && before.turn > s.turn {
+			if before := last[s.partition()]; before != nil && before.turn > s.turn {
 				v.say("callbacks: %v came before %v", s, before)
 			}
-			last[s.place.Partition] = s
+			last[s.partition()] = s
 		}
 	}
 }
@@ -88,20 +90,39 @@ func (v *verdict) callbacks() {
 func (v *verdict) each() []*sent { return slices.Concat(v.book.callers...) }
 
 // log compares the broker's log with the outcomes.
-func (v *verdict) log(partitions [][]broker.Record) {
+func (v *verdict) log(logs []partitionLog) {
 	v.places = map[string][]where{}
-	for i, records := range partitions {
-		for _, r := range records {
+	deleted := false
+	for _, l := range logs {
+		deleted = deleted || l.life > 0
+		for _, r := range l.records {
 			id := idOf(r)
-			v.places[id] = append(v.places[id], where{int32(i), r.Offset})
+			v.places[id] = append(v.places[id], where{l.topic, l.life, l.partition, r.Offset})
 		}
 	}
 	for _, s := range v.each() {
 		v.record(s)
 	}
-	if v.plan.ordered() {
-		v.order(partitions)
+	if v.plan.idempotent() {
+		v.order(logs)
 	}
+	if v.plan.ordered() && !deleted {
+		v.offsets()
+	}
+}
+
+// twice reports whether two copies are in one and the same partition. What was
+// written to a topic that was deleted before the producer knew may well be
+// written once more to the one that was made in its place.
+func twice(copies []where) bool {
+	for i, a := range copies {
+		for _, b := range copies[i+1:] {
+			if a.topic != b.topic || a.life == b.life {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // idOf is sent.id of a record in the log.
@@ -119,7 +140,7 @@ func (v *verdict) record(s *sent) {
 		if len(copies) > 0 {
 			v.say("refused, yet in the log: %v at %v", s, copies)
 		}
-	case v.plan.idempotent() && len(copies) > 1:
+	case v.plan.idempotent() && twice(copies):
 		v.say("twice: %v at %v", s, copies)
 	case failed != nil:
 		if failed.Certainty == posthaste.NotWritten && len(copies) > 0 {
@@ -132,42 +153,47 @@ func (v *verdict) record(s *sent) {
 		if !v.plan.idempotent() {
 			v.say("offset: %v has none", s)
 		}
-	case !slices.Contains(copies, where{s.place.Partition, s.place.Offset}):
+	case !slices.ContainsFunc(copies, func(w where) bool {
+		return w.topic == s.place.Topic && w.partition == s.place.Partition &&
+			w.offset == s.place.Offset
+	}):
 		v.say("offset: %v is at %v", s, copies)
 	}
 }
 
-// order checks that records of a caller stand in the log as they were sent.
-func (v *verdict) order(partitions [][]broker.Record) {
+// offsets checks that what a caller sent to a partition has ascending offsets.
+func (v *verdict) offsets() {
 	for i, list := range v.book.callers {
-		last := map[int32]*sent{}
+		last := map[posthaste.TopicPartition]*sent{}
 		for _, s := range list {
 			if s.err != nil || s.outcomes != 1 || s.place.Offset < 0 {
 				continue
 			}
-			if before := last[s.place.Partition]; before != nil &&
-				before.place.Offset >= s.place.Offset {
+			if before := last[s.partition()]; before != nil && before.place.Offset >= s.place.Offset {
 				v.say("order: caller %d sent %v before %v", i, before, s)
 			}
-			last[s.place.Partition] = s
+			last[s.partition()] = s
 		}
 	}
-	if !v.plan.idempotent() {
-		return // late copies of what had failed may stand anywhere
-	}
-	for i, records := range partitions {
+}
+
+// order checks that records of a caller stand in the log as they were sent. It
+// is for idempotent producers; without, late copies of what had failed may stand
+// anywhere.
+func (v *verdict) order(logs []partitionLog) {
+	for _, l := range logs {
 		last := map[int]int{}
-		for _, r := range records {
+		for _, r := range l.records {
 			sender, number, _ := strings.Cut(idOf(r), "-")
 			caller, err1 := strconv.Atoi(sender)
 			seq, err2 := strconv.Atoi(number)
 			if err := errors.Join(err1, err2); err != nil {
-				v.say("log: partition %d has %q at offset %d", i, r.Value, r.Offset)
+				v.say("log: %s-%d has %q at offset %d", l.topic, l.partition, r.Value, r.Offset)
 				continue
 			}
 			if before, ok := last[caller]; ok && before >= seq {
-				v.say("order: partition %d has record %d-%d behind %d-%d, at offset %d", i,
-					caller, seq, caller, before, r.Offset)
+				v.say("order: %s-%d (life %d) has record %d-%d behind %d-%d, at offset %d", l.topic,
+					l.partition, l.life, caller, seq, caller, before, r.Offset)
 			}
 			last[caller] = seq
 		}

@@ -28,6 +28,9 @@ const (
 	restart    kind = "restart"     // in order
 	moveLeader kind = "move-leader" // a partition's, to another node
 	diskFull   kind = "disk-full"   // for a while
+	recreate   kind = "recreate"    // a topic is deleted, and made again after a while
+	grow       kind = "grow"        // a topic gets more partitions
+	readdress  kind = "readdress"   // a node comes back under another address
 	inject     kind = "inject"      // broker.Inject
 )
 
@@ -37,7 +40,8 @@ type fault struct {
 	kind      kind
 	node      int
 	direction simnet.Direction
-	n         int // bytes of a cut, partition of a leader
+	n         int // bytes of a cut, partition of a leader, number of partitions
+	topic     string
 	rules     []broker.Fault
 }
 
@@ -45,8 +49,8 @@ func (f fault) String() string {
 	if f.kind == inject {
 		return fmt.Sprintf("at %v %v", f.at, f.rules)
 	}
-	return fmt.Sprintf("at %v %s node=%d %v n=%d for %v",
-		f.at, f.kind, f.node, f.direction, f.n, f.last)
+	return fmt.Sprintf("at %v %s node=%d %v topic=%s n=%d for %v",
+		f.at, f.kind, f.node, f.direction, f.topic, f.n, f.last)
 }
 
 // rules are what broker.Inject may be given, %n standing for a number and %m for
@@ -76,6 +80,8 @@ var rules = []string{
 	"produce nth=%n: error=MESSAGE_TOO_LARGE",
 	"produce nth=%n: error=TOPIC_AUTHORIZATION_FAILED",
 	"produce nth=%n: error=INVALID_RECORD",
+	"produce nth=%n times=2: throttle=400ms",
+	"produce nth=%n times=8: throttle=50ms",
 	"metadata nth=%n times=2: delay=700ms",
 	"metadata nth=%n times=3: drop",
 	"metadata nth=%n times=2: cut-at=30",
@@ -93,25 +99,30 @@ var rules = []string{
 
 // drawFaults draws up to ten faults within the time that the load takes, and
 // some more.
-func (p *plan) drawFaults(rng *rand.Rand) {
+func (p *cluster) drawFaults(rng *rand.Rand) {
 	horizon := 200*time.Millisecond + upTo(rng, 5*time.Second)
-	synced := oneIn(rng, 6)
-	if synced {
-		p.broker["log.flush.interval.messages"] = "1"
-	}
+	synced := p.drawSynced(rng)
 	for range rng.IntN(9) {
 		f := fault{at: upTo(rng, horizon), node: rng.IntN(p.nodes),
 			direction: pick(rng, simnet.ToServer, simnet.ToClient, simnet.Both)}
 		f.last = pick(rng, upTo(rng, 300*time.Millisecond), upTo(rng, 4*time.Second))
 		f.kind = pick(rng, inject, inject, inject, inject, inject, reset, cut, cut, cut, hold, hold,
-			lose, slow, refuse, pause, kill, kill, restart, moveLeader, moveLeader, diskFull)
+			lose, slow, refuse, pause, kill, kill, restart, moveLeader, moveLeader, diskFull,
+			recreate, grow, readdress)
+		t := pick(rng, p.topics...)
+		f.topic = t.name
 		switch f.kind {
 		case inject:
 			f.rules = drawRules(rng)
 		case cut:
 			f.n = pick(rng, rng.IntN(8), rng.IntN(100), rng.IntN(3000))
 		case moveLeader:
-			f.n = rng.IntN(p.partitions)
+			f.n = rng.IntN(t.partitions)
+		case grow:
+			f.n = t.partitions + 1 + rng.IntN(4)
+		case recreate:
+			f.n = max(1, t.partitions-1+rng.IntN(3))
+			f.at += time.Duration(rng.IntN(1000)) // alone at its instant: see world.remove
 		case kill:
 			if synced && oneIn(rng, 2) {
 				f.kind = powerCut
@@ -120,6 +131,16 @@ func (p *plan) drawFaults(rng *rand.Rand) {
 		p.faults = append(p.faults, f)
 	}
 	slices.SortStableFunc(p.faults, func(a, b fault) int { return int(a.at - b.at) })
+}
+
+// drawSynced decides whether the broker syncs what it appends, as it must if a
+// power cut is to lose nothing.
+func (p *cluster) drawSynced(rng *rand.Rand) bool {
+	if !oneIn(rng, 6) {
+		return false
+	}
+	p.broker["log.flush.interval.messages"] = "1"
+	return true
 }
 
 // drawRules draws faults for broker.Inject.

@@ -41,6 +41,10 @@ func (s *sent) String() string {
 		s.place.Offset, s.err)
 }
 
+func (s *sent) partition() posthaste.TopicPartition {
+	return posthaste.TopicPartition{Topic: s.place.Topic, Partition: s.place.Partition}
+}
+
 func clockTime(t time.Time) string { return t.Format("05.000000") }
 
 // book is everything that was sent.
@@ -97,6 +101,23 @@ func (b *book) call(number int, c caller, rng *rand.Rand) {
 			}
 			cancel()
 		}
+		if c.hasty > 0 && seq%c.hasty == c.hasty-1 {
+			b.hasten(upTo(rng, 50*time.Millisecond))
+		}
+	}
+}
+
+// hasten flushes, and does not wait longer than limit.
+func (b *book) hasten(limit time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	start := time.Now()
+	err := b.producer.Flush(ctx)
+	if took := time.Since(start); took > limit+slack {
+		b.fail("flush: it took %v, its context ended after %v", took, limit)
+	}
+	if err != nil && ctx.Err() == nil {
+		b.fail("flush: %v", err)
 	}
 }
 
@@ -109,12 +130,13 @@ func (b *book) record(s *sent, c caller, rng *rand.Rand) posthaste.Record {
 			value = binary.LittleEndian.AppendUint64(value, rng.Uint64())
 		}
 	}
-	r := posthaste.Record{Topic: topic, Value: value}
+	t := pick(rng, b.plan.topics...)
+	r := posthaste.Record{Topic: t.name, Value: value}
 	if c.keys > 0 {
 		r.Key = fmt.Appendf(nil, "key-%d", rng.IntN(c.keys))
 	}
 	if c.named {
-		r.Partition = posthaste.ToPartition(int32(rng.IntN(b.plan.partitions)))
+		r.Partition = posthaste.ToPartition(int32(rng.IntN(t.partitions)))
 	}
 	return r
 }

@@ -11,21 +11,32 @@ import (
 
 	"github.com/posthaste-go/posthaste"
 	"github.com/posthaste-go/posthaste/internal/simnet"
+	"github.com/posthaste-go/posthaste/partitioner"
 )
 
-const topic = "orders"
+// cluster is what a seed decides of the brokers and of what breaks.
+type cluster struct {
+	seed   uint64
+	net    simnet.Settings
+	nodes  int
+	topics []topic
+	broker map[string]string // settings
+	manual bool              // topics are not made for who mentions them
+	faults []fault
+}
+
+// topic is a topic that is there at the start.
+type topic struct {
+	name       string
+	partitions int
+}
 
 // plan is all that a seed decides.
 type plan struct {
-	seed       uint64
-	net        simnet.Settings
-	nodes      int
-	partitions int
-	broker     map[string]string // settings
-	config     posthaste.Config
-	callers    []caller
-	faults     []fault
-	close      closing
+	cluster
+	config  posthaste.Config
+	callers []caller
+	close   closing
 }
 
 // caller is one goroutine that sends.
@@ -39,6 +50,7 @@ type caller struct {
 	mode    mode
 	flush   int // every so many records; 0: never
 	give    int // every so many records with a context that ends soon; 0: never
+	hasty   int // every so many records, a flush whose context ends soon; 0: never
 }
 
 // mode is how a caller hears of outcomes.
@@ -83,7 +95,16 @@ func oneIn(rng *rand.Rand, n int) bool { return rng.IntN(n) == 0 }
 // newPlan draws a schedule.
 func newPlan(seed uint64) *plan {
 	rng := rand.New(rand.NewPCG(seed, 0x706f7374))
-	p := &plan{seed: seed}
+	p := &plan{}
+	p.drawCluster(seed, rng)
+	p.drawConfig(rng)
+	p.drawLoad(rng)
+	p.drawFaults(rng)
+	return p
+}
+
+func (p *cluster) drawCluster(seed uint64, rng *rand.Rand) {
+	p.seed = seed
 	p.net = simnet.Settings{Seed: seed, Delay: upTo(rng, 4*time.Millisecond),
 		Jitter: pick(rng, 0, upTo(rng, time.Millisecond), upTo(rng, 30*time.Millisecond))}
 	if oneIn(rng, 5) {
@@ -92,24 +113,63 @@ func newPlan(seed uint64) *plan {
 	if oneIn(rng, 5) {
 		p.net.Buffer = 64 << rng.IntN(6)
 	}
-	p.nodes, p.partitions = 1+rng.IntN(3), 1+rng.IntN(6)
+	p.nodes = 1 + rng.IntN(3)
+	for _, name := range []string{"orders", "payments", "audit"}[:pick(rng, 1, 1, 2, 3)] {
+		p.topics = append(p.topics, topic{name, 1 + rng.IntN(6)})
+	}
+	p.manual = oneIn(rng, 2)
 	p.broker = map[string]string{}
 	if oneIn(rng, 2) {
 		p.broker["log.segment.bytes"] = pick(rng, "8192", "32768")
 	}
-	p.drawConfig(rng)
-	p.drawLoad(rng)
-	p.drawFaults(rng)
-	return p
+	if oneIn(rng, 20) {
+		p.broker["compression.type"] = pick(rng, "gzip", "lz4", "uncompressed")
+	}
+	if oneIn(rng, 10) {
+		p.broker["message.max.bytes"] = pick(rng, "1000", "4000")
+	}
 }
 
 func (p *plan) drawConfig(rng *rand.Rand) {
 	c := posthaste.DefaultConfig()
 	c.ClientID = "sim"
 	c.Logger = slog.New(slog.DiscardHandler)
+	name := pick(rng, address, bootstrap)
 	for i := range p.nodes {
-		c.BootstrapServers = append(c.BootstrapServers, address(i))
+		c.BootstrapServers = append(c.BootstrapServers, name(i))
 	}
+	p.drawWaits(rng, &c)
+	if oneIn(rng, 2) {
+		c.CompressionType = pick(rng, codecs...)
+	}
+	p.drawPartitioner(rng, &c)
+	p.config = c
+}
+
+// codecs are drawn from; zstd takes its time to set up.
+var codecs = func() []posthaste.Compression {
+	var list []posthaste.Compression
+	for range 5 {
+		list = append(list, posthaste.CompressionGzip, posthaste.CompressionSnappy,
+			posthaste.CompressionLz4, posthaste.CompressionSnappy, posthaste.CompressionLz4)
+	}
+	return append(list, posthaste.CompressionZstd)
+}()
+
+func (p *plan) drawPartitioner(rng *rand.Rand, c *posthaste.Config) {
+	c.PartitionerAdaptive = oneIn(rng, 2)
+	if oneIn(rng, 6) {
+		c.PartitionerAvailabilityTimeout = millis(rng, 1, 200)
+	}
+	c.PartitionerIgnoreKeys = oneIn(rng, 8)
+	if oneIn(rng, 8) {
+		c.Partitioner = pick[partitioner.Partitioner](rng, &partitioner.RoundRobin{},
+			&partitioner.UniformSticky{})
+	}
+}
+
+// drawWaits draws what decides how much is sent when, and how long it may take.
+func (p *plan) drawWaits(rng *rand.Rand, c *posthaste.Config) {
 	c.EnableIdempotence, c.Acks = posthaste.IdempotenceOn, posthaste.AcksAll
 	c.MaxInFlight = 1 + rng.IntN(5)
 	c.Retries = pick(rng, math.MaxInt32, math.MaxInt32, math.MaxInt32, 1+rng.IntN(4))
@@ -120,9 +180,14 @@ func (p *plan) drawConfig(rng *rand.Rand) {
 		c.MaxInFlight = pick(rng, 1, 1, 1+rng.IntN(8))
 		c.Retries = pick(rng, math.MaxInt32, c.Retries, 0)
 	}
-	c.Linger = pick(rng, 0, 0, millis(rng, 1, 5), millis(rng, 1, 100))
-	c.BatchSize = 64 << rng.IntN(7)
-	c.BufferMemory = int64(6000 + rng.IntN(8*c.BatchSize))
+	c.Linger = pick(rng, 0, 0, 0, 0, millis(rng, 1, 5), millis(rng, 1, 5), millis(rng, 1, 100),
+		millis(rng, 1, 100), millis(rng, 500, 5000))
+	c.BatchSize = pick(rng, 64<<rng.IntN(7), 64<<rng.IntN(7), 64<<rng.IntN(7), 64<<rng.IntN(7),
+		rng.IntN(3), 16<<10, 1<<20)
+	c.BufferMemory = int64(max(6000, c.BatchSize+200) + rng.IntN(8*c.BatchSize+1))
+	if oneIn(rng, 8) {
+		c.MaxRequestSize = 500 + rng.IntN(4000)
+	}
 	c.MaxBlock = pick(rng, millis(rng, 0, 50), millis(rng, 100, 2000), 5*time.Second)
 	c.RequestTimeout = pick(rng, millis(rng, 20, 200), millis(rng, 100, 2000))
 	c.DeliveryTimeout = c.Linger + c.RequestTimeout +
@@ -138,12 +203,12 @@ func (p *plan) drawConfig(rng *rand.Rand) {
 	if oneIn(rng, 5) {
 		c.ConnectionsMaxIdle = millis(rng, 50, 1000)
 	}
-	if oneIn(rng, 2) {
-		c.CompressionType = pick(rng, posthaste.CompressionGzip, posthaste.CompressionSnappy,
-			posthaste.CompressionLz4, posthaste.CompressionSnappy, posthaste.CompressionLz4)
+	if oneIn(rng, 8) {
+		c.MetadataRecoveryStrategy = posthaste.RecoveryNone
 	}
-	c.PartitionerAdaptive = oneIn(rng, 2)
-	p.config = c
+	if oneIn(rng, 10) {
+		c.MetadataMaxIdle = 5 * time.Second
+	}
 }
 
 func (p *plan) drawLoad(rng *rand.Rand) {
@@ -171,6 +236,9 @@ func (p *plan) drawLoad(rng *rand.Rand) {
 		if oneIn(rng, 4) {
 			c.give = 2 + rng.IntN(10)
 		}
+		if oneIn(rng, 6) {
+			c.hasty = 5 + rng.IntN(30)
+		}
 		p.callers = append(p.callers, c)
 	}
 	if oneIn(rng, 4) {
@@ -184,17 +252,19 @@ func (p *plan) drawLoad(rng *rand.Rand) {
 // describe writes the plan down, for whoever looks for a bug.
 func (p *plan) describe(w io.Writer) {
 	c := &p.config
-	fmt.Fprintf(w, "seed %d: %d nodes, %d partitions, net %+v, broker %v\n",
-		p.seed, p.nodes, p.partitions, p.net, p.broker)
+	fmt.Fprintf(w, "seed %d: %d nodes, topics %v, net %+v, broker %v manual=%v\n",
+		p.seed, p.nodes, p.topics, p.net, p.broker, p.manual)
 	fmt.Fprintf(w, "acks=%v idempotence=%v in.flight=%d retries=%d linger=%v batch=%d memory=%d"+
 		" block=%v\n", c.Acks, c.EnableIdempotence, c.MaxInFlight, c.Retries, c.Linger, c.BatchSize,
 		c.BufferMemory, c.MaxBlock)
 	fmt.Fprintf(w, "request.timeout=%v delivery.timeout=%v backoff=%v..%v reconnect=%v..%v"+
-		" max.idle=%v max.age=%v setup=%v rebootstrap=%v compression=%s adaptive=%v\n",
+		" max.idle=%v max.age=%v setup=%v rebootstrap=%v compression=%s recovery=%v"+
+		" max.request=%d adaptive=%v availability=%v partitioner=%T\n",
 		c.RequestTimeout, c.DeliveryTimeout, c.RetryBackoff, c.RetryBackoffMax, c.ReconnectBackoff,
 		c.ReconnectBackoffMax, c.ConnectionsMaxIdle, c.MetadataMaxAge,
 		c.SocketConnectionSetupTimeout, c.MetadataRecoveryRebootstrapTrigger, c.CompressionType,
-		c.PartitionerAdaptive)
+		c.MetadataRecoveryStrategy, c.MaxRequestSize, c.PartitionerAdaptive,
+		c.PartitionerAvailabilityTimeout, c.Partitioner)
 	for i, c := range p.callers {
 		fmt.Fprintf(w, "caller %d: %+v\n", i, c)
 	}

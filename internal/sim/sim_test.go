@@ -105,8 +105,8 @@ func schedule(t *testing.T, v *verdict) {
 		log = slog.New(slog.NewTextHandler(os.Stdout, nil))
 		p.config.Logger = log
 	}
-	w := newWorld(t, p, log)
-	p.config.Dial = w.net.Dial
+	w := newWorld(t, &p.cluster, log)
+	p.config.Dial = w.dial
 	producer, err := posthaste.NewProducer(p.config)
 	if err != nil {
 		t.Fatalf("seed %d: %v\n%v", p.seed, err, p)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"reflect"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -122,6 +123,8 @@ func (a *API) register() {
 	a.table[protocol.DeleteGroups] = serving(0, 3, a.deleteGroups)
 
 	a.table[protocol.AddPartitionsToTxn] = serving(0, 5, a.addPartitionsToTxn)
+	a.table[protocol.AddOffsetsToTxn] = serving(0, 4, a.addOffsetsToTxn)
+	a.table[protocol.TxnOffsetCommit] = serving(0, 6, a.txnOffsetCommit)
 	a.table[protocol.EndTxn] = serving(0, 5, a.endTxn)
 }
 
@@ -178,8 +181,19 @@ func serving[Q, P any, Req requestMessage[Q], Resp responseMessage[P]](
 			if err := f(c, req, resp); err != nil {
 				return out, err
 			}
+			if d := c.req.Throttle; d > 0 {
+				setThrottle(resp, d)
+			}
 			return resp.AppendTo(out), nil
 		},
+	}
+}
+
+// setThrottle tells of a quota. It is for faults on purpose, so it may be slow.
+func setThrottle(resp any, d time.Duration) {
+	f := reflect.ValueOf(resp).Elem().FieldByName("ThrottleMillis")
+	if f.IsValid() {
+		f.SetInt(d.Milliseconds())
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/posthaste-go/posthaste/broker/internal/groupcoordinator"
+	"github.com/posthaste-go/posthaste/broker/internal/partition"
 	"github.com/posthaste-go/posthaste/broker/internal/statetopic"
 	"github.com/posthaste-go/posthaste/broker/internal/topics"
 	"github.com/posthaste-go/posthaste/internal/errcode"
@@ -16,27 +17,45 @@ import (
 type groupLog struct{ stateLog }
 
 // Append writes records to a partition.
-func (l groupLog) Append(n int32, records []groupcoordinator.Record) error {
+func (l groupLog) Append(
+	n int32, txn *groupcoordinator.Txn, records []groupcoordinator.Record,
+) (offset int64, err error) {
 	list := make([]statetopic.Record, len(records))
 	for i, r := range records {
 		list[i] = statetopic.Record(r)
 	}
-	return l.append(n, list...)
+	if txn == nil {
+		return l.append(n, nil, list...)
+	}
+	part := statetopic.Txn{ProducerID: txn.ProducerID, ProducerEpoch: txn.ProducerEpoch}
+	if proof, ok := txn.Proof.(txnProof); ok {
+		part.Version2, part.Verified, part.Verification = proof.version2, true, proof.verification
+	}
+	offset, err = l.append(n, &part, list...)
+	switch code := partition.CodeOf(err); code {
+	case errcode.InvalidProducerEpoch, errcode.InvalidTxnState:
+		return -1, code // the producer's fault, which it is told
+	}
+	return offset, err
 }
 
-// Replay passes all records of a partition on.
-func (l groupLog) Replay(n int32, fn func(groupcoordinator.Record) error) error {
-	return l.replay(n, func(r statetopic.Record) error {
-		return fn(groupcoordinator.Record(r))
+// Replay passes everything in a partition on.
+func (l groupLog) Replay(n int32, fn func(groupcoordinator.Entry) error) error {
+	return l.replay(n, func(e statetopic.Entry) error {
+		return fn(groupcoordinator.Entry{Record: groupcoordinator.Record(e.Record),
+			Offset: e.Offset, ProducerID: e.ProducerID,
+			Ends: e.End != statetopic.NoEnd, Commits: e.End == statetopic.Committed})
 	})
 }
+
+func (a *API) groupLog() groupLog { return groupLog{stateLog{a, topics.ConsumerOffsets}} }
 
 func (a *API) groupConfig() groupcoordinator.Config {
 	millis := func(name string) time.Duration {
 		return time.Duration(a.cfg.Settings.Int(name)) * time.Millisecond
 	}
 	return groupcoordinator.Config{
-		Log: groupLog{stateLog{a, topics.ConsumerOffsets}}, Logger: a.cfg.Logger, Now: a.cfg.Now,
+		Log: a.groupLog(), Logger: a.cfg.Logger, Now: a.cfg.Now,
 		MinSessionTimeout:     millis("group.min.session.timeout.ms"),
 		MaxSessionTimeout:     millis("group.max.session.timeout.ms"),
 		InitialRebalanceDelay: millis("group.initial.rebalance.delay.ms"),

@@ -44,6 +44,8 @@ var layouts = map[protocol.Key][]layout{
 	protocol.DeleteRecords:           {{2, "[s[il]]i"}},
 	protocol.InitProducerID:          {{2, "si"}, {3, "silh"}},
 	protocol.AddPartitionsToTxn:      {{3, "slh[s(i)]"}, {4, "[slhb[s(i)]]"}},
+	protocol.AddOffsetsToTxn:         {{3, "slhs"}},
+	protocol.TxnOffsetCommit:         {{3, "sslhiss[s[ilis]]"}, {6, "sslhiss[u[ilis]]"}},
 	protocol.EndTxn:                  {{3, "slhb"}},
 	protocol.OffsetForLeaderEpoch:    {{4, "i[s[iii]]"}},
 	protocol.DescribeConfigs:         {{4, "[bs(s)]bb"}},

@@ -20,7 +20,8 @@ func (a *API) offsetFetch(
 ) error {
 	if c.version >= 8 {
 		for i := range req.Groups {
-			resp.Groups = append(resp.Groups, a.groupOffsets(c, &req.Groups[i]))
+			out := a.groupOffsets(c, &req.Groups[i], req.RequireStable)
+			resp.Groups = append(resp.Groups, out)
 		}
 		return nil
 	}
@@ -35,7 +36,7 @@ func (a *API) offsetFetch(
 		t.Topic, t.Partitions = rt.Topic, rt.Partitions
 		g.Topics = append(g.Topics, t)
 	}
-	out := a.groupOffsets(c, &g)
+	out := a.groupOffsets(c, &g, req.RequireStable)
 	resp.ErrorCode = out.ErrorCode
 	for _, gt := range out.Topics {
 		t := kmsg.NewOffsetFetchResponseTopic()
@@ -55,7 +56,7 @@ func (a *API) offsetFetch(
 }
 
 func (a *API) groupOffsets(
-	c *call, rg *kmsg.OffsetFetchRequestGroup,
+	c *call, rg *kmsg.OffsetFetchRequestGroup, stable bool,
 ) kmsg.OffsetFetchResponseGroup {
 	out := kmsg.NewOffsetFetchResponseGroup()
 	out.Group = rg.Group
@@ -80,15 +81,15 @@ func (a *API) groupOffsets(
 		}
 	}
 	code := a.coordinates(c)
-	var list []groupcoordinator.Offset
+	var list []groupcoordinator.Fetched
 	if code == errcode.None {
-		list, code = a.groups.Fetch(rg.Group, wanted)
+		list, code = a.groups.Fetch(rg.Group, wanted, stable)
 	}
 	if code != errcode.None {
 		out.ErrorCode, list = int16(code), nil
 		for _, w := range wanted {
-			list = append(list, groupcoordinator.Offset{Topic: w.Topic, Partition: w.Partition,
-				Offset: -1, LeaderEpoch: -1})
+			list = append(list, groupcoordinator.Fetched{Offset: groupcoordinator.Offset{
+				Topic: w.Topic, Partition: w.Partition, Offset: -1, LeaderEpoch: -1}})
 		}
 	}
 	return a.appendOffsets(c, out, list, byID)
@@ -96,7 +97,7 @@ func (a *API) groupOffsets(
 
 // appendOffsets adds offsets, which are grouped by topic, to an answer.
 func (a *API) appendOffsets(
-	c *call, out kmsg.OffsetFetchResponseGroup, list []groupcoordinator.Offset, byID bool,
+	c *call, out kmsg.OffsetFetchResponseGroup, list []groupcoordinator.Fetched, byID bool,
 ) kmsg.OffsetFetchResponseGroup {
 	last := ""
 	for i, o := range list {
@@ -114,7 +115,10 @@ func (a *API) appendOffsets(
 			last = o.Topic
 		}
 		p := kmsg.NewOffsetFetchResponseGroupTopicPartition()
-		p.Partition, p.Offset, p.LeaderEpoch = o.Partition, o.Offset, o.LeaderEpoch
+		p.Partition, p.Offset, p.LeaderEpoch = o.Partition, o.Offset.Offset, o.LeaderEpoch
+		if o.Unstable {
+			p.ErrorCode = int16(errcode.UnstableOffsetCommit)
+		}
 		p.Metadata = &o.Metadata
 		ot := &out.Topics[len(out.Topics)-1]
 		ot.Partitions = append(ot.Partitions, p)

@@ -96,7 +96,7 @@ func (p *producing) topics() {
 		}
 		p.tags()
 	}
-	p.out = append(p.out, 0, 0, 0, 0) // throttle time
+	p.out = binary.BigEndian.AppendUint32(p.out, uint32(p.c.req.Throttle.Milliseconds()))
 	if !p.flexible {
 		return
 	}
@@ -189,7 +189,7 @@ func (p *producing) append(
 	}
 	request := partition.AppendRequest{Records: records, Acks: p.acks}
 	if h.Attributes.Has(wire.Transactional) && h.ProducerID >= 0 {
-		if err := p.verify(&request, part, t, &h); err != nil {
+		if err := p.verify(&request, part, &h); err != nil {
 			return nothing, err
 		}
 	}

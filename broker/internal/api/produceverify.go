@@ -2,7 +2,6 @@ package api
 
 import (
 	"github.com/posthaste-go/posthaste/broker/internal/partition"
-	"github.com/posthaste-go/posthaste/broker/internal/topics"
 	"github.com/posthaste-go/posthaste/broker/internal/txncoordinator"
 	"github.com/posthaste-go/posthaste/internal/errcode"
 	"github.com/posthaste-go/posthaste/internal/wire"
@@ -12,33 +11,58 @@ import (
 // transaction (KIP-890).
 const implicitAdd = 12
 
-// verify has the transaction coordinator confirm that the partition is in the
-// producer's transaction, or put it there, and completes the append request.
-// Nothing is asked while the transaction is open in the partition.
+// txnProof is what makes an append part of a transaction.
+type txnProof struct {
+	version2     bool
+	verification *partition.Verification // nil if the transaction is open there
+}
+
+// txnAppend is a batch of a transaction on its way into a partition.
+type txnAppend struct {
+	txnID    string
+	header   *wire.BatchHeader // its producer and its sequence
+	version2 bool              // the append puts the partition into the transaction (KIP-890)
+}
+
+// prove has the transaction coordinator confirm that a partition is in the
+// producer's transaction, or put it there. Nothing is asked while the
+// transaction is open in the partition.
 // Source: ReplicaManager.maybeSendPartitionsToTransactionCoordinator.
+func (a *API) prove(part *partition.Partition, r txnAppend) (txnProof, errcode.Code) {
+	proof := txnProof{version2: r.version2, verification: part.Verify(r.header)}
+	if proof.verification == nil {
+		return proof, errcode.None
+	}
+	producer := txncoordinator.Producer{ID: r.header.ProducerID, Epoch: r.header.ProducerEpoch}
+	name := part.Name()
+	list := []txncoordinator.TopicPartition{{Topic: name.Topic, Partition: name.Partition}}
+	code := errcode.None
+	switch {
+	case r.version2:
+		code = a.txns.Add(r.txnID, producer, list, txncoordinator.Version2)
+	case a.cfg.Settings.Bool("transaction.partition.verification.enable"):
+		code = a.txns.Verify(r.txnID, producer, list)[0]
+	}
+	if code == errcode.ProducerFenced {
+		code = errcode.InvalidProducerEpoch
+	}
+	return proof, code
+}
+
+// verify completes the append request of a transactional batch.
 func (p *producing) verify(
-	r *partition.AppendRequest, part *partition.Partition, t *topics.Topic, h *wire.BatchHeader,
+	r *partition.AppendRequest, part *partition.Partition, h *wire.BatchHeader,
 ) error {
 	if len(p.txnID) == 0 {
 		return errcode.TransactionalIdAuthorizationFailed
 	}
-	r.TransactionVersion2 = p.c.version >= implicitAdd
-	if r.Verification = part.Verify(h); r.Verification == nil {
-		return nil
-	}
-	producer := txncoordinator.Producer{ID: h.ProducerID, Epoch: h.ProducerEpoch}
-	list := []txncoordinator.TopicPartition{{Topic: t.Name, Partition: part.Name().Partition}}
-	code := errcode.None
-	switch {
-	case r.TransactionVersion2:
-		code = p.a.txns.Add(string(p.txnID), producer, list, txncoordinator.Version2)
-	case p.a.cfg.Settings.Bool("transaction.partition.verification.enable"):
-		code = p.a.txns.Verify(string(p.txnID), producer, list)[0]
-	}
+	proof, code := p.a.prove(part, txnAppend{string(p.txnID), h, p.c.version >= implicitAdd})
 	if code != errcode.None {
 		return p.verifyRefusal(code)
 	}
-	r.TransactionVerified = true
+	r.TransactionVersion2 = proof.version2
+	r.TransactionVerified = proof.verification != nil
+	r.Verification = proof.verification
 	return nil
 }
 
@@ -47,8 +71,6 @@ func (p *producing) verify(
 // ReplicaManager.handleProduceAppend.
 func (p *producing) verifyRefusal(code errcode.Code) error {
 	switch code {
-	case errcode.ProducerFenced:
-		return errcode.InvalidProducerEpoch
 	case errcode.TransactionAbortable:
 		if p.c.version < 11 {
 			return invalidTxnState
@@ -59,7 +81,7 @@ func (p *producing) verifyRefusal(code errcode.Code) error {
 		if p.c.version < implicitAdd {
 			return unverified
 		}
-	case errcode.CoordinatorNotAvailable, errcode.CoordinatorLoadInProgress, errcode.NotCoordinator:
+	case errcode.CoordinatorNotAvailable:
 		return unverified
 	}
 	return code

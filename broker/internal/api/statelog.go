@@ -42,15 +42,17 @@ func (l stateLog) partition(n int32) (*partition.Partition, error) {
 	return l.a.cfg.Topics.Partition(t, n)
 }
 
-func (l stateLog) append(n int32, list ...statetopic.Record) error {
+func (l stateLog) append(
+	n int32, txn *statetopic.Txn, list ...statetopic.Record,
+) (offset int64, err error) {
 	p, err := l.partition(n)
 	if err != nil {
-		return err
+		return -1, err
 	}
-	return statetopic.Append(p, l.a.cfg.Now().UnixMilli(), list)
+	return statetopic.Append(p, l.a.cfg.Now().UnixMilli(), txn, list)
 }
 
-func (l stateLog) replay(n int32, fn func(statetopic.Record) error) error {
+func (l stateLog) replay(n int32, fn func(statetopic.Entry) error) error {
 	p, err := l.partition(n)
 	if err != nil {
 		return err

@@ -15,12 +15,18 @@ type txnLog struct{ stateLog }
 
 // Append writes a record to a partition.
 func (l txnLog) Append(n int32, r txncoordinator.Record) error {
-	return l.append(n, statetopic.Record(r))
+	_, err := l.append(n, nil, statetopic.Record(r))
+	return err
 }
 
 // Replay passes all records of a partition on.
 func (l txnLog) Replay(n int32, fn func(txncoordinator.Record) error) error {
-	return l.replay(n, func(r statetopic.Record) error { return fn(txncoordinator.Record(r)) })
+	return l.replay(n, func(e statetopic.Entry) error {
+		if e.End != statetopic.NoEnd {
+			return nil // somebody has written markers here by hand
+		}
+		return fn(txncoordinator.Record(e.Record))
+	})
 }
 
 // txnMarkers writes markers into the logs of this broker: all nodes that it
@@ -39,6 +45,9 @@ func (w txnMarkers) WriteMarker(
 	if err == nil {
 		_, err = p.AppendMarker(partition.Marker{ProducerID: m.ID, ProducerEpoch: m.Epoch,
 			CoordinatorEpoch: m.CoordinatorEpoch, Commit: m.Commit})
+	}
+	if err == nil && tp.Topic == topics.ConsumerOffsets {
+		w.a.groups.EndTransaction(tp.Partition, m.ID, m.Commit)
 	}
 	code, _ := w.a.refusal(err)
 	return code

@@ -36,7 +36,7 @@ func (c *Coordinator) List() ([]Summary, errcode.Code) {
 // asked for it.
 func (g *group) vacantLocked() bool {
 	return g.state == Dead ||
-		g.state == Empty && len(g.offsets) == 0 && g.generation == 0 && len(g.pending) == 0
+		g.forgettableLocked() && g.generation == 0 && len(g.pending) == 0
 }
 
 // Description is all that is known of a group.
@@ -107,13 +107,16 @@ func (c *Coordinator) Delete(id string) errcode.Code {
 // dieLocked deletes the group from the log.
 func (g *group) dieLocked() errcode.Code {
 	records := []Record{{groupKey(g.id), nil}}
-	for tp := range g.offsets {
-		records = append(records, Record{offsetKey(g.id, tp.topic, tp.partition), nil})
+	for _, list := range g.allOffsetsLocked() {
+		for tp := range list {
+			records = append(records, Record{offsetKey(g.id, tp.topic, tp.partition), nil})
+		}
 	}
-	if code := g.appendLocked(records); code != errcode.None {
+	if _, code := g.appendLocked(nil, records); code != errcode.None {
 		return code
 	}
 	clear(g.offsets)
+	clear(g.open)
 	g.shutLocked(errcode.CoordinatorNotAvailable)
 	return errcode.None
 }
@@ -152,14 +155,14 @@ func (g *group) expireLocked(now int64) (dead bool) {
 			}
 			expire = since + g.c.cfg.OffsetsRetention.Milliseconds()
 		}
-		if now >= expire {
+		if now >= expire && !g.unstableLocked(tp) {
 			gone = append(gone, tp)
 		}
 	}
 	if g.forgetOffsetsLocked(gone) != errcode.None {
 		return false
 	}
-	if g.state != Empty || len(g.offsets) > 0 || len(g.pending) > 0 {
+	if !g.forgettableLocked() || len(g.pending) > 0 {
 		return false
 	}
 	return g.dieLocked() == errcode.None
@@ -174,9 +177,11 @@ func (c *Coordinator) ForgetTopic(topic string) {
 	for _, g := range groups {
 		g.mu.Lock()
 		var gone []topicPartition
-		for tp := range g.offsets {
-			if tp.topic == topic {
-				gone = append(gone, tp)
+		for _, list := range g.allOffsetsLocked() {
+			for tp := range list {
+				if tp.topic == topic {
+					gone = append(gone, tp)
+				}
 			}
 		}
 		if g.state != Dead {

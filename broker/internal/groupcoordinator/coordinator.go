@@ -17,16 +17,34 @@ type Log interface {
 	// Partitions is the number of its partitions.
 	Partitions() (int32, error)
 	// Append writes records as one batch, which survives the process when Append
-	// returns.
-	Append(partition int32, records []Record) error
-	// Replay calls fn with every record of a partition, oldest first.
-	Replay(partition int32, fn func(Record) error) error
+	// returns, and tells the offset of the first. txn is the transaction that they
+	// are part of, or nil. An error that is an errcode.Code is for the client.
+	Append(partition int32, txn *Txn, records []Record) (offset int64, err error)
+	// Replay calls fn with every record and every end of a transaction, oldest
+	// first.
+	Replay(partition int32, fn func(Entry) error) error
 	// Existing lists the partitions that hold anything.
 	Existing() ([]int32, error)
 }
 
 // Record is a record of the log; a nil value deletes what the key stood for.
 type Record struct{ Key, Value []byte }
+
+// Txn is a producer and its open transaction.
+type Txn struct {
+	ProducerID    int64
+	ProducerEpoch int16
+	Proof         any // what Log wants to know; the coordinator passes it on
+}
+
+// Entry is what the log holds: a record, or the end of a transaction.
+type Entry struct {
+	Record
+	Offset     int64
+	ProducerID int64 // of the transaction that it is part of, or ends; -1 for none
+	Ends       bool  // it is an end
+	Commits    bool  // ... and a good one
+}
 
 // Config is what a Coordinator works with.
 type Config struct {

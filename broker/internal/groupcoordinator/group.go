@@ -52,6 +52,8 @@ type group struct {
 	delaying     bool                   // an empty group waits for more members
 	delayed      bool                   // somebody came meanwhile
 	offsets      map[topicPartition]committed
+	// open holds, by producer id, offsets of transactions that have not ended.
+	open map[int64]map[topicPartition]committed
 }
 
 type member struct {
@@ -70,7 +72,8 @@ type member struct {
 func newGroup(c *Coordinator, id string, partition int32) *group {
 	return &group{c: c, id: id, partition: partition, state: Empty,
 		members: make(map[string]*member), static: make(map[string]string),
-		pending: make(map[string]*time.Timer), offsets: make(map[topicPartition]committed)}
+		pending: make(map[string]*time.Timer), offsets: make(map[topicPartition]committed),
+		open: make(map[int64]map[topicPartition]committed)}
 }
 
 func (g *group) nowMillis() int64 { return g.c.cfg.Now().UnixMilli() }

@@ -21,27 +21,34 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type memLog struct {
 	mu      sync.Mutex
 	full    bool
-	records map[int32][]Record
+	entries map[int32][]Entry
 }
 
 func (l *memLog) Partitions() (int32, error) { return 50, nil }
 
-func (l *memLog) Append(p int32, records []Record) error {
+func (l *memLog) Append(p int32, txn *Txn, records []Record) (int64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.full {
-		return errors.New("no space left on device")
+		return -1, errors.New("no space left on device")
 	}
-	l.records[p] = append(l.records[p], records...)
-	return nil
+	base := int64(len(l.entries[p]))
+	for i, r := range records {
+		e := Entry{Record: r, Offset: base + int64(i), ProducerID: -1}
+		if txn != nil {
+			e.ProducerID = txn.ProducerID
+		}
+		l.entries[p] = append(l.entries[p], e)
+	}
+	return base, nil
 }
 
-func (l *memLog) Replay(p int32, fn func(Record) error) error {
+func (l *memLog) Replay(p int32, fn func(Entry) error) error {
 	l.mu.Lock()
-	records := slices.Clone(l.records[p])
+	entries := slices.Clone(l.entries[p])
 	l.mu.Unlock()
-	for _, r := range records {
-		if err := fn(r); err != nil {
+	for _, e := range entries {
+		if err := fn(e); err != nil {
 			return err
 		}
 	}
@@ -52,7 +59,7 @@ func (l *memLog) Existing() ([]int32, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var list []int32
-	for p := range l.records {
+	for p := range l.entries {
 		list = append(list, p)
 	}
 	return list, nil
@@ -69,7 +76,7 @@ type world struct {
 func bubble(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, log: &memLog{records: make(map[int32][]Record)}}
+		w := &world{t: t, log: &memLog{entries: make(map[int32][]Entry)}}
 		w.cfg = Config{Log: w.log, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 			MinSessionTimeout: time.Second, MaxSessionTimeout: time.Hour,
 			MaxSize: 3, MaxMetadataSize: 10, OffsetsRetention: 24 * time.Hour}
@@ -77,6 +84,19 @@ func bubble(t *testing.T, test func(t *testing.T, w *world)) {
 		test(t, w)
 		w.Close()
 	})
+}
+
+// fetch is Fetch where no transaction is open.
+func (w *world) fetch(group string, wanted []Offset) ([]Offset, errcode.Code) {
+	fetched, code := w.Fetch(group, wanted, true)
+	list := make([]Offset, len(fetched))
+	for i, f := range fetched {
+		list[i] = f.Offset
+		if f.Unstable {
+			w.t.Errorf("the offset of %s-%d is unstable", f.Topic, f.Partition)
+		}
+	}
+	return list, code
 }
 
 // restart forgets what is not in the log.

@@ -18,6 +18,7 @@ type committed struct {
 	Offset
 	commitMillis int64
 	expireMillis int64 // -1: with the group
+	at           int64 // offset of its record in the log
 }
 
 // Offset is how far a group has read.
@@ -27,6 +28,14 @@ type Offset struct {
 	Offset      int64 // the next to be read; -1 if none was committed
 	LeaderEpoch int32 // -1 if unknown
 	Metadata    string
+}
+
+// Fetched is an offset as it is told.
+type Fetched struct {
+	Offset
+	// Unstable says that a transaction that has not ended may change it; the
+	// offset is then not told (KIP-447).
+	Unstable bool
 }
 
 // Commit stores offsets and returns a code for each.
@@ -48,12 +57,18 @@ func (c *Coordinator) Commit(r MemberRef, retention time.Duration, list []Offset
 	if code := g.mayCommitLocked(r); code != errcode.None {
 		return all(code, len(list))
 	}
+	return g.commitLocked(nil, retention, list)
+}
+
+// commitLocked stores offsets, which count at once or when their transaction is
+// committed.
+func (g *group) commitLocked(txn *Txn, retention time.Duration, list []Offset) []errcode.Code {
 	codes := make([]errcode.Code, len(list))
 	now := g.nowMillis()
 	var records []Record
 	var accepted []committed
 	for i, o := range list {
-		if len(o.Metadata) > c.cfg.MaxMetadataSize {
+		if len(o.Metadata) > g.c.cfg.MaxMetadataSize {
 			codes[i] = errcode.OffsetMetadataTooLarge
 			continue
 		}
@@ -67,14 +82,20 @@ func (c *Coordinator) Commit(r MemberRef, retention time.Duration, list []Offset
 	if len(records) == 0 {
 		return codes
 	}
-	if code := g.appendLocked(records); code != errcode.None {
+	offset, code := g.appendLocked(txn, records)
+	if code != errcode.None {
 		for i := range codes {
 			codes[i] = cmp.Or(codes[i], code)
 		}
 		return codes
 	}
-	for _, v := range accepted {
-		g.offsets[topicPartition{v.Topic, v.Partition}] = v
+	producer := int64(-1)
+	if txn != nil {
+		producer = txn.ProducerID
+	}
+	for i, v := range accepted {
+		v.at = offset + int64(i)
+		g.keepLocked(producer, v)
 	}
 	return codes
 }
@@ -108,41 +129,36 @@ func (g *group) mayCommitLocked(r MemberRef) errcode.Code {
 
 // Fetch returns the offsets of a group: those of partitions, or all if wanted is
 // nil, sorted. One that was never committed is -1. A group that is not there has
-// none.
-func (c *Coordinator) Fetch(group string, wanted []Offset) ([]Offset, errcode.Code) {
+// none. stable withholds offsets that an open transaction may change.
+func (c *Coordinator) Fetch(group string, wanted []Offset, stable bool) ([]Fetched, errcode.Code) {
 	g, code := c.group(group, false)
 	if code == errcode.GroupIdNotFound {
-		return uncommitted(nil, wanted), errcode.None
+		g, code = newGroup(c, group, 0), errcode.None
 	}
 	if code != errcode.None {
 		return nil, code
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if wanted != nil {
-		return uncommitted(g.offsets, wanted), errcode.None
+	if wanted == nil {
+		for _, v := range g.offsets {
+			wanted = append(wanted, v.Offset)
+		}
+		slices.SortFunc(wanted, func(a, b Offset) int {
+			return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+		})
 	}
-	list := make([]Offset, 0, len(g.offsets))
-	for _, v := range g.offsets {
-		list = append(list, v.Offset)
-	}
-	slices.SortFunc(list, func(a, b Offset) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
-	})
-	return list, errcode.None
-}
-
-// uncommitted is wanted with what is committed filled in.
-func uncommitted(offsets map[topicPartition]committed, wanted []Offset) []Offset {
-	list := make([]Offset, len(wanted))
+	list := make([]Fetched, len(wanted))
 	for i, w := range wanted {
-		v, ok := offsets[topicPartition{w.Topic, w.Partition}]
-		if !ok {
+		tp := topicPartition{w.Topic, w.Partition}
+		v, ok := g.offsets[tp]
+		unstable := stable && g.unstableLocked(tp)
+		if !ok || unstable {
 			v.Offset = Offset{Topic: w.Topic, Partition: w.Partition, Offset: -1, LeaderEpoch: -1}
 		}
-		list[i] = v.Offset
+		list[i] = Fetched{v.Offset, unstable}
 	}
-	return list
+	return list, errcode.None
 }
 
 // DeleteOffsets forgets offsets. A topic that subscribed says a member reads is
@@ -186,18 +202,18 @@ const consumerProtocol = "consumer"
 func (g *group) forgetOffsetsLocked(gone []topicPartition) errcode.Code {
 	var records []Record
 	for _, tp := range gone {
-		if _, ok := g.offsets[tp]; ok {
+		if _, ok := g.offsets[tp]; ok || g.unstableLocked(tp) {
 			records = append(records, Record{offsetKey(g.id, tp.topic, tp.partition), nil})
 		}
 	}
 	if len(records) == 0 {
 		return errcode.None
 	}
-	if code := g.appendLocked(records); code != errcode.None {
+	if _, code := g.appendLocked(nil, records); code != errcode.None {
 		return code
 	}
 	for _, tp := range gone {
-		delete(g.offsets, tp)
+		g.dropLocked(tp)
 	}
 	return errcode.None
 }

@@ -23,16 +23,16 @@ func TestOffsetsSurviveARestart(t *testing.T) {
 			w.must(code, errcode.None)
 		}
 		w.restart()
-		got, code := w.Fetch("readers", nil)
+		got, code := w.fetch("readers", nil)
 		w.must(code, errcode.None)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("offsets (-want +got):\n%s", diff)
 		}
-		got, _ = w.Fetch("readers", []Offset{{Topic: "a", Partition: 1}, {Topic: "b"}})
+		got, _ = w.fetch("readers", []Offset{{Topic: "a", Partition: 1}, {Topic: "b"}})
 		if got[0].Offset != 4 || got[1].Offset != -1 {
 			t.Errorf("asked for two: %+v", got)
 		}
-		if got, code := w.Fetch("nothing", nil); code != errcode.None || len(got) != 0 {
+		if got, code := w.fetch("nothing", nil); code != errcode.None || len(got) != 0 {
 			t.Errorf("of no group: %v, %v", got, code.Name())
 		}
 	})
@@ -67,7 +67,7 @@ func TestCommitRules(t *testing.T) {
 		w.log.full = true
 		w.must(w.Commit(c.ref(), 0, []Offset{{Topic: "t", Offset: 9}})[0],
 			errcode.CoordinatorNotAvailable)
-		got, _ := w.Fetch("readers", []Offset{{Topic: "t"}})
+		got, _ := w.fetch("readers", []Offset{{Topic: "t"}})
 		if got[0].Offset != 0 {
 			t.Error("an offset that could not be stored is in force")
 		}
@@ -87,7 +87,7 @@ func TestOffsetsExpireWithTheirGroup(t *testing.T) {
 			w.Expire(time.Now())
 		}
 		topics := func() (list []string) {
-			offsets, _ := w.Fetch("readers", nil)
+			offsets, _ := w.fetch("readers", nil)
 			for _, o := range offsets {
 				list = append(list, o.Topic)
 			}
@@ -153,14 +153,14 @@ func TestOffsetsOfTopicsThatAreReadCannotBeDeleted(t *testing.T) {
 		w.must(code, errcode.None)
 		w.must(codes[0], errcode.GroupSubscribedToTopic)
 		w.must(codes[1], errcode.None)
-		got, _ := w.Fetch("readers", nil)
+		got, _ := w.fetch("readers", nil)
 		if len(got) != 1 || got[0].Topic != "read" {
 			t.Errorf("left are %v", got)
 		}
 		_, code = w.DeleteOffsets("nothing", list, subscribed)
 		w.must(code, errcode.GroupIdNotFound)
 		w.ForgetTopic("read")
-		if got, _ := w.Fetch("readers", nil); len(got) != 0 {
+		if got, _ := w.fetch("readers", nil); len(got) != 0 {
 			t.Errorf("of a deleted topic are left %v", got)
 		}
 	})
@@ -195,6 +195,9 @@ func FuzzReplay(f *testing.F) {
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		c := New(Config{Now: time.Now})
 		// Any answer will do but a panic.
-		_ = c.replay(make(map[string]*group), 0, Record{key, value})
+		for _, producer := range []int64{-1, 1} {
+			e := Entry{Record: Record{key, value}, ProducerID: producer}
+			_ = c.replay(make(map[string]*group), 0, e)
+		}
 	})
 }

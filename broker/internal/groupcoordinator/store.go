@@ -145,15 +145,21 @@ func (g *group) decodeLocked(value []byte) error {
 
 // storeLocked writes the group's record.
 func (g *group) storeLocked() errcode.Code {
-	return g.appendLocked([]Record{{groupKey(g.id), g.encodeLocked()}})
+	_, code := g.appendLocked(nil, []Record{{groupKey(g.id), g.encodeLocked()}})
+	return code
 }
 
-func (g *group) appendLocked(records []Record) errcode.Code {
-	if err := g.c.cfg.Log.Append(g.partition, records); err != nil {
-		g.c.cfg.Logger.Error("group cannot be stored", "group", g.id, "error", err)
-		return errcode.CoordinatorNotAvailable
+// appendLocked writes records and tells the offset of the first.
+func (g *group) appendLocked(txn *Txn, records []Record) (int64, errcode.Code) {
+	offset, err := g.c.cfg.Log.Append(g.partition, txn, records)
+	if code, ok := errors.AsType[errcode.Code](err); ok {
+		return -1, code
 	}
-	return errcode.None
+	if err != nil {
+		g.c.cfg.Logger.Error("group cannot be stored", "group", g.id, "error", err)
+		return -1, errcode.CoordinatorNotAvailable
+	}
+	return offset, errcode.None
 }
 
 // loadLocked replays a partition of the log, once. Members of stable groups
@@ -163,8 +169,8 @@ func (c *Coordinator) loadLocked(p int32) error {
 		return nil
 	}
 	found := make(map[string]*group)
-	err := c.cfg.Log.Replay(p, func(r Record) error {
-		if err := c.replay(found, p, r); err != nil {
+	err := c.cfg.Log.Replay(p, func(e Entry) error {
+		if err := c.replay(found, p, e); err != nil {
 			// One record that cannot be read must not hide all groups.
 			c.cfg.Logger.Error("record of __consumer_offsets is passed over",
 				"partition", p, "error", err)
@@ -176,7 +182,7 @@ func (c *Coordinator) loadLocked(p int32) error {
 	}
 	c.loaded[p] = true
 	for id, g := range found {
-		if g.state == Dead || g.state == Empty && len(g.offsets) == 0 && g.protocolType == "" {
+		if g.state == Dead || g.forgettableLocked() && g.protocolType == "" {
 			continue
 		}
 		g.mu.Lock()
@@ -191,8 +197,14 @@ func (c *Coordinator) loadLocked(p int32) error {
 
 var errKey = errors.New("unknown kind of key")
 
-// replay applies one record to the groups found so far.
-func (c *Coordinator) replay(found map[string]*group, p int32, r Record) error {
+// replay applies one entry of the log to the groups found so far.
+func (c *Coordinator) replay(found map[string]*group, p int32, r Entry) error {
+	if r.Ends {
+		for _, g := range found {
+			g.endLocked(r.ProducerID, r.Commits)
+		}
+		return nil
+	}
 	k := protocol.NewReader(r.Key)
 	version := k.Int16()
 	if version < 0 || version > groupKeyVersion {
@@ -213,14 +225,14 @@ func (c *Coordinator) replay(found map[string]*group, p int32, r Record) error {
 	}
 	switch {
 	case version != groupKeyVersion && r.Value == nil:
-		delete(g.offsets, tp)
+		g.dropLocked(tp)
 	case version != groupKeyVersion:
 		v, err := decodeOffset(r.Value)
 		if err != nil {
 			return err
 		}
-		v.Topic, v.Partition = tp.topic, tp.partition
-		g.offsets[tp] = v
+		v.Topic, v.Partition, v.at = tp.topic, tp.partition, r.Offset
+		g.keepLocked(r.ProducerID, v)
 	case r.Value == nil:
 		delete(found, id)
 	default:

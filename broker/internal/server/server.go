@@ -37,6 +37,8 @@ type Request struct {
 	Body   []byte // what follows the header
 	Size   int    // of the whole frame, without its length
 	Peer   *Peer
+	// Throttle is what the answer tells the client of its quota.
+	Throttle time.Duration
 }
 
 // Peer is the client at the other end of a connection.

@@ -34,11 +34,18 @@ func open(t testing.TB, disk vfs.FS, now func() time.Time) (*partition.Dir, *par
 	return d, p
 }
 
+func appendTo(t testing.TB, p *partition.Partition, txn *Txn, records ...Record) int64 {
+	t.Helper()
+	base, err := Append(p, t0, txn, records)
+	must(t, err)
+	return base
+}
+
 // state is what a coordinator makes of the records.
 func state(t testing.TB, p *partition.Partition) map[string]string {
 	t.Helper()
 	m := map[string]string{}
-	must(t, Replay(p, func(r Record) error {
+	must(t, Replay(p, func(r Entry) error {
 		if r.Value == nil {
 			delete(m, string(r.Key))
 			return nil
@@ -63,7 +70,7 @@ func TestReplayGivesWhatWasAppended(t *testing.T) {
 		records := []Record{{[]byte(a), []byte(strings.Repeat("v", i))}, {[]byte(b), nil}}
 		want[a] = strings.Repeat("v", i)
 		delete(want, b)
-		must(t, Append(p, t0, records))
+		appendTo(t, p, nil, records...)
 		if i%50 == 49 {
 			clock = clock.Add(48 * time.Hour)
 			must(t, d.Maintain(clock)) // compacts
@@ -91,10 +98,10 @@ func TestReplayGivesWhatWasAppended(t *testing.T) {
 func TestReplayStopsWithTheCalleesError(t *testing.T) {
 	now := func() time.Time { return time.UnixMilli(t0) }
 	d, p := open(t, vfs.NewMem(now), now)
-	must(t, Append(p, t0, []Record{{[]byte("a"), nil}, {[]byte("b"), []byte{}}}))
+	appendTo(t, p, nil, Record{[]byte("a"), nil}, Record{[]byte("b"), []byte{}})
 	stop := errors.New("enough")
 	n := 0
-	err := Replay(p, func(r Record) error {
+	err := Replay(p, func(r Entry) error {
 		n++
 		if (r.Value == nil) != (n == 1) {
 			t.Errorf("record %d: null and empty are mixed up", n)

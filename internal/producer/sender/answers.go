@@ -182,7 +182,7 @@ func (c *Core) refuse(p *partition, b *batch.Batch, e *Entry) {
 // giveUp fails a batch that is not settled yet. If it carries a sequence, the
 // numbers behind it can no longer be trusted.
 func (c *Core) giveUp(p *partition, b *batch.Batch, f batch.Failure) {
-	if b.State() == batch.Ready && b.Sequenced() {
+	if b.State() != batch.InFlight && b.Sequenced() {
 		p.retrying--
 	}
 	if b.Sequenced() && c.settings.Idempotent {

@@ -48,6 +48,27 @@ func (c *Core) resequence(p *partition, b *batch.Batch, e *Entry) bool {
 	return true
 }
 
+// forgetBehind takes the numbers from batches that wait behind one that has
+// lost its own: a broker that refused that one for good cannot have those that
+// follow. To send them once more would be in vain, or worse: a topic that is made
+// anew just then takes any number as its first, and they would come to stand
+// before it.
+func (c *Core) forgetBehind(p *partition) {
+	forgotten := false
+	for _, b := range p.batches {
+		switch {
+		case b.Settled || b.State() == batch.InFlight:
+		case !b.Sequenced():
+			forgotten = true
+		case forgotten:
+			p.retrying--
+			b.Forget()
+			b.RetryAt = c.now
+			p.lostOrder = max(p.lostOrder, b.Order+1)
+		}
+	}
+}
+
 func (c *Core) inTime(b *batch.Batch) bool {
 	return c.now.Sub(b.Created) < c.settings.DeliveryTimeout
 }
@@ -59,6 +80,7 @@ func (c *Core) settle(p *partition) bool {
 	if !p.lost {
 		return true
 	}
+	c.forgetBehind(p)
 	if p.numbered() || c.txn != nil { // the transaction's end raises the epoch
 		return false
 	}
