@@ -4,8 +4,13 @@ TOOL = go tool -modfile=tools/go.mod
 SEED ?= 1
 N ?= 10000
 T ?= 30s
+EVENTS ?= 200
+RECORDS ?= 5000000
+RATE ?= 5000
+CLIENTS ?= posthaste,java,franz-go,librdkafka
+TRANSACTIONS ?= 0
 
-.PHONY: check test lint race interop sim mutations bench bench-peers fuzz golden docs
+.PHONY: check test lint race interop chaos sim mutations bench bench-peers fuzz golden docs
 
 check: lint benchmarks-once sim mutations interop race ## all of it; tests last
 
@@ -29,6 +34,12 @@ benchmarks-once: ## every benchmark once, so that none rots
 
 interop: ## against Apache Kafka and other clients
 	cd interop && go test -timeout 20m ./...
+
+chaos: ## a night: Apache Kafka broken under load, side by side; writes the table of docs/chaos.md
+	cd interop && go test ./chaos -run '^TestChaos$$' -v -timeout 24h -chaos.seed=$(SEED) \
+	  -chaos.events=$(EVENTS) -chaos.records=$(RECORDS) -chaos.rate=$(RATE) \
+	  -chaos.clients=$(CLIENTS) -chaos.transactions=$(TRANSACTIONS) -chaos.goals \
+	  -chaos.table=$(CURDIR)/docs/chaos.md
 
 sim: ## N schedules of faults in virtual time, from SEED on
 	cd internal/sim && go test -run TestSimulation -timeout 24h -sim.seed=$(SEED) -sim.n=$(N)

@@ -198,7 +198,7 @@ func TestClientsOfVersion1(t *testing.T) {
 		want errcode.Code
 	}{
 		{"a batch for a partition that was not added", c.produce(7, 0, 0, "x"), errcode.InvalidTxnState},
-		{"the same to a client that knows KIP-890", c.produce(11, 0, 0, "x"), errcode.TransactionAbortable},
+		{"the same to one that knows KIP-890", c.produce(11, 0, 0, "x"), errcode.TransactionAbortable},
 		{"no transaction to end", c.end(1, true), errcode.InvalidTxnState},
 		{"a partition that is not there", c.add(1, "orders", 7), errcode.UnknownTopicOrPartition},
 		{"a partition is added", c.add(0, "orders", 0), errcode.None},

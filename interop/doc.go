@@ -21,6 +21,6 @@
 //
 // kafkajs reads as a member of a consumer group, the others by assignment. With
 // three nodes the leader is killed, stopped and frozen under a running
-// producer. Kafka's command line tools work on the embedded broker, and its
-// DumpLogSegments reads what the broker wrote to disk.
+// producer; package chaos does worse. Kafka's command line tools work on the
+// embedded broker, and its DumpLogSegments reads what the broker wrote to disk.
 package interop

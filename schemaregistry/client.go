@@ -312,3 +312,68 @@ func flags(pairs ...any) url.Values {
 	}
 	return out
 }
+
+// LatestTTL is Config.LatestTTL.
+func (c *Client) LatestTTL() time.Duration { return c.cfg.LatestTTL }
+
+// WithGUID is r with its GUID, which answers to Register may lack. It fails if
+// the registry has none (before Confluent Platform 8.0).
+func (c *Client) WithGUID(
+	ctx context.Context, subject string, r Registered,
+) (Registered, error) {
+	var full Registered
+	err := c.do(ctx, request{
+		what: "get the GUID of schema id " + strconv.Itoa(r.ID), subject: subject,
+		method: http.MethodGet, path: "/schemas/ids/" + strconv.Itoa(r.ID), out: &full,
+		query: url.Values{"subject": {subject}},
+	})
+	if err != nil {
+		return r, err
+	}
+	if full.GUID == "" { // older: a version may tell it
+		return r, fmt.Errorf("schema id %d of subject %q has no GUID: this registry is too old "+
+			"for schema ids in headers; put the id in front of the value", r.ID, subject)
+	}
+	r.GUID = full.GUID
+	c.byGUID.put(r.GUID, r)
+	return r, nil
+}
+
+// References are the schemas that s refers to, and those that these refer to:
+// first what others need. What is referred to by several is there once.
+func (c *Client) References(ctx context.Context, s Schema) ([]Resolved, error) {
+	var all []Resolved
+	seen := map[versionKey]bool{}
+	var walk func(refs []Reference, depth int) error
+	walk = func(refs []Reference, depth int) error {
+		if depth > maxReferenceDepth {
+			return fmt.Errorf("references go deeper than %d: do they refer to themselves?",
+				maxReferenceDepth)
+		}
+		for _, ref := range refs {
+			key := versionKey{ref.Subject, ref.Version}
+			if seen[key] {
+				continue
+			}
+			seen[key] = true
+			r, err := c.Version(ctx, ref.Subject, ref.Version)
+			if err != nil {
+				return fmt.Errorf("reference %q: %w", ref.Name, err)
+			}
+			if err := walk(r.References, depth+1); err != nil {
+				return err
+			}
+			all = append(all, Resolved{ref, r})
+		}
+		return nil
+	}
+	return all, walk(s.References, 0)
+}
+
+const maxReferenceDepth = 32
+
+// Resolved is a reference with what it stands for.
+type Resolved struct {
+	Reference
+	Schema Registered
+}

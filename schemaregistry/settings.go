@@ -75,3 +75,10 @@ type SubjectNameStrategy func(topic string, isKey bool, record string) (string, 
 
 // Strategy is an option of a serializer: how subjects are named.
 func (f SubjectNameStrategy) Strategy(s *Settings) { s.Subject = f }
+
+// ConfigureSettings fills s from a client's settings, by the keys of Confluent's
+// Java serializers: for those that find it by name, as serializer.Configurer.
+func ConfigureSettings(s *Settings, settings map[string]string, isKey bool) error {
+	s.Key = isKey
+	return s.fromProperties(settings)
+}

@@ -34,7 +34,11 @@ type perfCmd struct {
 	ReportingInterval int64 `name:"reporting-interval" default:"5000" placeholder:"MS" help:"Time between lines of interim figures (default: ${default})."`
 	PrintMetrics      bool  `name:"print-metrics" help:"Print the producer's counters at the end."`
 	JSON              bool  `name:"json" help:"Print the report as one JSON object."`
-	Progress          bool  `help:"With --json: interim figures on standard error although it is no terminal."`
+	Progress          bool  `help:"With --json or --compare: interim figures on standard error although it is no terminal."`
+
+	Compare []string `sep:"none" placeholder:"KEY=VALUE,…" group:"Comparison:" help:"Time these settings against those of the other --compare, or against the configuration as it is. KEY=V1,V2 compares two values; KEY=VALUE,KEY2=VALUE2 sets both; FILE.properties sets what the file does. Repeatable."`
+	Rounds  int      `default:"5" placeholder:"N" group:"Comparison:" help:"Turns of each, interleaved, with a fresh producer and --num-records each (default: ${default})."`
+	Plot    string   `placeholder:"FILE" group:"Comparison:" help:"Draw latencies and figures into this .svg or .html file."`
 
 	connection `group:"Cluster:"`
 }
@@ -43,8 +47,14 @@ type perfCmd struct {
 func (*perfCmd) Help() string {
 	return withExample(`Sends records and reports rate and latency, as Kafka's producer performance tool does, whose
 flags it takes. With --throughput a record's latency counts from the moment at which it was due,
-so that a stall shows in every record that it held up. 1 MB is 2^20 bytes here.`,
-		"posthaste perf --topic load --partitions 6 --num-records 1000000 --record-size 100")
+so that a stall shows in every record that it held up; without it, every 64th record is timed, so
+that timing does not slow down what is timed. 1 MB is 2^20 bytes here.
+
+--compare shows what a setting does. Each variant has its turn in every round, and the report has
+the ratios to the first one round by round: they hold although a machine's speed drifts.`,
+		"posthaste perf --topic load --partitions 6 --num-records 1000000 --record-size 100\n\t"+
+			"posthaste perf --topic load --num-records 100000 --record-size 1000 --throughput 10000 "+
+			"--compare linger.ms=0,5 --plot linger.html")
 }
 
 // Run measures.
@@ -68,6 +78,9 @@ func (c *perfCmd) Run(e *env) (err error) {
 	}()
 	if err := c.ensureTopic(e, cl); err != nil {
 		return err
+	}
+	if len(c.Compare) > 0 {
+		return c.compare(e, cl, payloads)
 	}
 	p, err := posthaste.NewProducer(cl.cfg)
 	if err != nil {
@@ -93,6 +106,14 @@ func (c *perfCmd) check() (payloads, error) {
 	case c.TransactionDurationMs < 0 || c.ReportingInterval <= 0 || c.Partitions < 0:
 		return nil, usagef("--transaction-duration-ms, --reporting-interval and --partitions take " +
 			"numbers above 0")
+	case c.Rounds <= 0:
+		return nil, usagef("--rounds %d: give a number above 0", c.Rounds)
+	case len(c.Compare) > 0 && c.TransactionDurationMs > 0:
+		return nil, usagef("--compare times records outside of transactions; leave out " +
+			"--transaction-duration-ms")
+	}
+	if err := checkPlot(c.Plot); err != nil {
+		return nil, err
 	}
 	return newPayloads(c)
 }
@@ -175,9 +196,10 @@ func (c *perfCmd) conclude(e *env, run *perfRun, failure error) error {
 		e.warn("%v", err)
 	}
 	m := run.producer.Metrics()
+	failed := run.stats.settle(c.WarmupRecords)
 	r := run.stats.total.report(run.ended)
 	r.Topic, r.Throughput = c.Topic, report.Rate(c.Throughput)
-	r.Failed, r.Batches, r.Retries = run.stats.failed, m.Batches, m.Retries
+	r.Failed, r.Batches, r.Retries = failed, m.Batches, m.Retries
 	r.Transactions, r.Interrupted = run.committed, errors.Is(failure, errInterrupted)
 	if run.stats.steady != nil {
 		steady := run.stats.steady.report(run.ended)
@@ -188,11 +210,14 @@ func (c *perfCmd) conclude(e *env, run *perfRun, failure error) error {
 		r.Metrics = metricsByName(m)
 	}
 	err := c.write(e.out, &r)
+	if err == nil && c.Plot != "" {
+		err = c.plotRun(e, run, m)
+	}
 	switch {
 	case failure != nil && !r.Interrupted:
 		return errors.Join(failure, err)
 	case err != nil:
-		return fmt.Errorf("cannot write the report: %w", err)
+		return err
 	case r.Failed > 0:
 		return fmt.Errorf("%s not acknowledged", report.Plural(r.Failed, "record"))
 	case r.Interrupted:
@@ -204,7 +229,7 @@ func (c *perfCmd) conclude(e *env, run *perfRun, failure error) error {
 
 func (c *perfCmd) write(w io.Writer, r *perfReport) error {
 	if c.JSON {
-		return json.NewEncoder(w).Encode(r)
+		return unwritten(0, json.NewEncoder(w).Encode(r))
 	}
 	var b strings.Builder
 	b.WriteString(r.line("") + "\n")
@@ -214,8 +239,15 @@ func (c *perfCmd) write(w io.Writer, r *perfReport) error {
 	if c.PrintMetrics {
 		b.WriteString("\n" + metricsTable(r.Metrics))
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return unwritten(io.WriteString(w, b.String()))
+}
+
+// unwritten words the error of writing a report.
+func unwritten(_ int, err error) error {
+	if err != nil {
+		return fmt.Errorf("cannot write the report: %w", err)
+	}
+	return nil
 }
 
 // line has the words of Kafka's tool, so that scripts that read those read this.
@@ -256,7 +288,7 @@ func metricsTable(metrics map[string]any) string {
 	return b.String()
 }
 
-// since is when the perf command's figures begin.
+// report sums a stretch up that ended at now.
 func (s *perfFigures) report(now time.Time) perfReport {
 	seconds := now.Sub(s.begun)
 	rate := report.Per(s.bytes, seconds)

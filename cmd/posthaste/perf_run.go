@@ -11,11 +11,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/posthaste-go/posthaste"
-	"github.com/posthaste-go/posthaste/cmd/posthaste/internal/report"
+	"github.com/posthaste-go/posthaste/cmd/posthaste/internal/load"
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -79,20 +78,27 @@ func readPayloads(path, delimiter string) ([][]byte, error) {
 	return bytes.Split(bytes.TrimSuffix(data, []byte(delimiter)), []byte(delimiter)), nil
 }
 
+// perfProducer is what perf needs of a posthaste.Producer.
+type perfProducer interface {
+	load.Producer
+	Close(ctx context.Context) error
+}
+
 // perfRun is one run of the perf command.
 type perfRun struct {
 	e        *env
 	cmd      *perfCmd
-	producer recordProducer
+	producer perfProducer
 	payloads payloads
 	stats    *perfStats
 	ended    time.Time
+	cpu      time.Duration // of the process while records were sent
 
 	txn       transactor // nil without transactions
 	committed int64
 }
 
-func newPerfRun(e *env, c *perfCmd, p recordProducer, values payloads) *perfRun {
+func newPerfRun(e *env, c *perfCmd, p perfProducer, values payloads) *perfRun {
 	return &perfRun{e: e, cmd: c, producer: p, payloads: values}
 }
 
@@ -107,13 +113,15 @@ func (r *perfRun) all() (err error) {
 			windows = r.e.err
 		}
 	}
+	r.begin(windows)
+	cpu := load.ProcessCPU()
+	defer func() { r.ended, r.cpu = time.Now(), load.ProcessCPU()-cpu }()
 	if r.cmd.TransactionalID != "" {
 		if r.txn, err = r.initTransactions(); err != nil {
 			return err
 		}
+		r.begin(windows) // the time that it took is none of the records'
 	}
-	r.stats = newPerfStats(r.e, windows, time.Duration(r.cmd.ReportingInterval)*time.Millisecond)
-	defer func() { r.ended = time.Now() }()
 	if err := r.send(); err != nil {
 		if flushing := r.producer.Flush(context.Background()); flushing != nil {
 			r.e.warn("%v", flushing)
@@ -121,6 +129,11 @@ func (r *perfRun) all() (err error) {
 		return err
 	}
 	return r.producer.Flush(r.e.ctx)
+}
+
+func (r *perfRun) begin(windows io.Writer) {
+	r.stats = newPerfStats(r.e, windows, time.Duration(r.cmd.ReportingInterval)*time.Millisecond)
+	r.stats.counters = r.producer.Metrics
 }
 
 func (r *perfRun) initTransactions() (transactor, error) {
@@ -147,15 +160,13 @@ func (r *perfRun) send() error {
 		if r.cmd.WarmupRecords > 0 && i == r.cmd.WarmupRecords {
 			s.beginSteady()
 		}
-		at := s.since()
-		if r.cmd.Throughput > 0 {
-			due := time.Duration(float64(i) / r.cmd.Throughput * float64(time.Second))
-			if err := sleepUntil(r.e.ctx, s.base, due); err != nil {
+		timed := r.cmd.Throughput > 0 || i%load.SampleEvery == 0 || s.explains()
+		var at time.Duration
+		if timed {
+			var err error
+			if at, err = r.turn(i); err != nil {
 				return r.abort(open, err)
 			}
-			at = due // not when it was sent: a stall counts for all that it delays
-		} else if i%1024 == 0 && r.e.ctx.Err() != nil {
-			return r.abort(open, context.Cause(r.e.ctx))
 		}
 		if r.txn != nil && !open {
 			if err := r.txn.BeginTransaction(); err != nil {
@@ -164,13 +175,11 @@ func (r *perfRun) send() error {
 			open, opened = true, s.since()
 		}
 		record.Value = r.payloads(i)
-		f := s.take()
-		f.at, f.steady = at, s.steady != nil
-		r.producer.SendAsync(r.e.ctx, record, f.done)
+		r.sendOne(record, timed, at)
 		if err := s.hopeless(); err != nil {
 			return r.abort(open, err)
 		}
-		if open && s.since()-opened >= length {
+		if open && timed && s.since()-opened >= length {
 			if err := r.commit(); err != nil {
 				return err
 			}
@@ -181,6 +190,33 @@ func (r *perfRun) send() error {
 		return r.commit()
 	}
 	return nil
+}
+
+// turn waits until record i is due and returns when that was: not when it is
+// sent, so that a stall counts for all that it delays.
+func (r *perfRun) turn(i int64) (time.Duration, error) {
+	if r.cmd.Throughput > 0 {
+		due := time.Duration(float64(i) / r.cmd.Throughput * float64(time.Second))
+		return due, load.SleepUntil(r.e.ctx, r.stats.base, due)
+	}
+	if r.e.ctx.Err() != nil {
+		return 0, context.Cause(r.e.ctx)
+	}
+	return r.stats.since(), nil
+}
+
+func (r *perfRun) sendOne(record posthaste.Record, timed bool, at time.Duration) {
+	s := r.stats
+	s.handed++
+	s.bytes += int64(len(record.Value))
+	if timed {
+		s.size.Store(s.bytes / s.handed)
+		f := s.take()
+		f.at, f.steady = at, s.steady != nil
+		r.producer.SendAsync(r.e.ctx, record, f.done)
+	} else if _, err := r.producer.Send(r.e.ctx, record); err != nil {
+		s.refuse(err)
+	}
 }
 
 func (r *perfRun) commit() error {
@@ -198,145 +234,4 @@ func (r *perfRun) abort(open bool, err error) error {
 		}
 	}
 	return err
-}
-
-// sleepUntil returns when due has passed since base, or ctx has ended.
-func sleepUntil(ctx context.Context, base time.Time, due time.Duration) error {
-	for {
-		left := due - time.Since(base)
-		if left <= 0 {
-			return nil
-		}
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
-		}
-		pause(min(left, 50*time.Millisecond))
-	}
-}
-
-// perfFigures are those of a stretch of records.
-type perfFigures struct {
-	begun   time.Time
-	records int64
-	bytes   int64
-	latency *report.Latency
-}
-
-func newPerfFigures() *perfFigures {
-	return &perfFigures{begun: time.Now(), latency: report.NewLatency()}
-}
-
-func (s *perfFigures) add(bytes int64, took time.Duration) {
-	s.records++
-	s.bytes += bytes
-	s.latency.Add(took)
-}
-
-// perfStats counts outcomes, on the producer's goroutine.
-//
-// Locks: mu guards everything below it. No send happens under it.
-type perfStats struct {
-	e        *env
-	base     time.Time
-	windows  io.Writer
-	interval time.Duration
-
-	mine []*perfFlight // the sender's; no lock
-
-	mu     sync.Mutex
-	total  *perfFigures
-	steady *perfFigures // nil until the warm-up is over
-	window *perfFigures
-	failed int64
-	first  error // why the first record failed, if none was acknowledged before
-	free   []*perfFlight
-}
-
-type perfFlight struct {
-	at     time.Duration
-	steady bool
-	done   posthaste.Callback
-}
-
-func newPerfStats(e *env, windows io.Writer, interval time.Duration) *perfStats {
-	total := newPerfFigures()
-	return &perfStats{e: e, base: total.begun, windows: windows, interval: interval, total: total,
-		window: newPerfFigures()}
-}
-
-func (s *perfStats) since() time.Duration { return time.Since(s.base) }
-
-func (s *perfStats) beginSteady() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.steady = newPerfFigures()
-}
-
-// take returns a flight that is not in use. Only the sender calls it.
-func (s *perfStats) take() *perfFlight {
-	if len(s.mine) == 0 {
-		s.mu.Lock()
-		s.mine, s.free = s.free, s.mine
-		s.mu.Unlock()
-	}
-	if n := len(s.mine); n > 0 {
-		f := s.mine[n-1]
-		s.mine = s.mine[:n-1]
-		return f
-	}
-	f := &perfFlight{}
-	f.done = func(md posthaste.RecordMetadata, err error) { s.complete(f, md, err) }
-	return f
-}
-
-func (s *perfStats) complete(f *perfFlight, md posthaste.RecordMetadata, err error) {
-	now := s.since()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err == nil {
-		size := int64(max(md.ValueSize, 0))
-		s.total.add(size, now-f.at)
-		s.window.add(size, now-f.at)
-		if f.steady {
-			s.steady.add(size, now-f.at)
-		}
-		if now-s.window.begun.Sub(s.base) >= s.interval {
-			s.printWindow()
-		}
-	} else if !isInterrupted(err) {
-		s.fail(err)
-	}
-	s.free = append(s.free, f)
-}
-
-func (s *perfStats) fail(err error) {
-	s.failed++
-	if s.total.records == 0 && s.first == nil {
-		s.first = err
-	}
-	if s.failed <= mostShown {
-		s.e.note("a record failed: %v", err)
-	}
-}
-
-// hopeless returns why it makes no sense to go on: no record was acknowledged,
-// and one has failed.
-func (s *perfStats) hopeless() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.first != nil && s.total.records == 0 {
-		return fmt.Errorf("gave up at the first record: %w", s.first)
-	}
-	return nil
-}
-
-// printWindow prints the figures since the last time and begins anew.
-func (s *perfStats) printWindow() {
-	r := s.window.report(time.Now())
-	// Interim figures that cannot be written are no reason to stop.
-	_, _ = fmt.Fprintf(s.windows, "%d records sent, %.1f records/sec (%.2f MB/sec), "+
-		"%.1f ms avg latency, %.1f ms max latency.\n", r.Records, r.RecordsPerSecond, r.MBPerSecond,
-		r.Latency.Avg, r.Latency.Max)
-	s.window.records, s.window.bytes, s.window.begun = 0, 0, time.Now()
-	s.window.latency.Reset()
 }

@@ -35,6 +35,21 @@ var forbidden = []struct{ from, to, why string }{
 	{"broker", module + "/internal/producer", "a broker must not know its clients"},
 	{"partitioner", module, "partitioner stands alone"},
 	{"serializer$", module, "serializer stands alone"},
+	{"serializer", module + "$", "a serializer must not know the producer"},
+	{"serializer", module + "/broker", "a serializer must not link a broker"},
+	{"serializer", module + "/schemaregistry/embedded", "a serializer asks a registry; it is none"},
+	{"serializer", module + "/internal/producer", "a serializer must not know the producer"},
+	{"serializer/avro", module + "/serializer/protobuf", "who uses one format links one"},
+	{"serializer/avro", module + "/serializer/jsonschema", "who uses one format links one"},
+	{"serializer/protobuf", module + "/serializer/avro", "who uses one format links one"},
+	{"serializer/protobuf", module + "/serializer/jsonschema", "who uses one format links one"},
+	{"serializer/jsonschema", module + "/serializer/avro", "who uses one format links one"},
+	{"serializer/jsonschema", module + "/serializer/protobuf", "who uses one format links one"},
+	{"schemaregistry$", "github.com/twmb", "the client knows no format"},
+	{"schemaregistry$", "google.golang.org", "the client knows no format"},
+	{"schemaregistry$", "github.com/santhosh-tekuri", "the client knows no format"},
+	{"schemaregistry$", module + "/serializer", "the client knows no format"},
+	{"schemaregistry$", module + "$", "a registry's client must not know the producer"},
 }
 
 // allowedByRoot is every package outside the standard library that a program

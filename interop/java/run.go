@@ -15,7 +15,7 @@ import (
 // and its compiler quick to start rather than fast in the end.
 func (in Installation) Command(ctx context.Context, class string, args ...string) *exec.Cmd {
 	jvm := []string{
-		"-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+		"-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 		"-Djava.net.preferIPv4Stack=true", "-Djava.awt.headless=true",
 		"-Dlog4j2.configurationFile=" + filepath.Join(in.Classes, "log4j2.properties"),
 		"-cp", in.Classes + ":" + filepath.Join(in.Jars, "*"),

@@ -75,11 +75,12 @@ func (c *Cluster) start(in java.Installation, n int, o Options) error {
 	for i := range n {
 		node := &Node{ID: i + 1, in: in, clusterID: id, standalone: n == 1, features: o.Features,
 			dir: filepath.Join(c.dir, fmt.Sprintf("node%d", i+1))}
-		if node.port, err = freePort(); err != nil {
-			return err
-		}
-		if node.controllerPort, err = freePort(); err != nil {
-			return err
+		for _, port := range []*int{
+			&node.port, &node.controllerPort, &node.clientPort, &node.brokerPort,
+		} {
+			if *port, err = FreePort(); err != nil {
+				return err
+			}
 		}
 		c.Nodes = append(c.Nodes, node)
 	}
@@ -87,9 +88,12 @@ func (c *Cluster) start(in java.Installation, n int, o Options) error {
 		if err := os.MkdirAll(node.dir, 0o755); err != nil {
 			return err
 		}
-		text := render(o.properties(node.ID, node.DataDir(), c.Nodes))
+		properties, err := o.properties(node.ID, node.DataDir(), c.Nodes)
+		if err != nil {
+			return err
+		}
 		file := filepath.Join(node.dir, "server.properties")
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(render(properties)), 0o644); err != nil {
 			return err
 		}
 	}
@@ -151,7 +155,7 @@ func (c *Cluster) waitReady() error {
 				running++
 			}
 		}
-		meta, err := c.metadata(ctx)
+		meta, err := c.Metadata(ctx)
 		if err != nil || len(meta.Brokers) != running {
 			return fmt.Sprintf("%d nodes run, brokers %v, %v", running, meta.Brokers, err), nil
 		}
@@ -159,9 +163,9 @@ func (c *Cluster) waitReady() error {
 	})
 }
 
-// metadata asks a broker; kadm's own calls may answer from what the client has
+// Metadata asks a broker; kadm's own calls may answer from what the client has
 // cached, which for a list of brokers can be minutes old.
-func (c *Cluster) metadata(ctx context.Context, topics ...string) (*kmsg.MetadataResponse, error) {
+func (c *Cluster) Metadata(ctx context.Context, topics ...string) (*kmsg.MetadataResponse, error) {
 	request := kmsg.NewPtrMetadataRequest()
 	request.Topics = []kmsg.MetadataRequestTopic{} // none; nil would mean all
 	for _, name := range topics {
@@ -237,12 +241,33 @@ func (c *Cluster) LeaderOtherThan(topic string, partition int32, old *Node) *Nod
 	return n
 }
 
+// Controller is the active controller of the cluster.
+func (c *Cluster) Controller(ctx context.Context) (*Node, error) {
+	request := kmsg.NewPtrDescribeQuorumRequest()
+	topic := kmsg.NewDescribeQuorumRequestTopic()
+	topic.Topic = "__cluster_metadata"
+	topic.Partitions = append(topic.Partitions, kmsg.NewDescribeQuorumRequestTopicPartition())
+	request.Topics = append(request.Topics, topic)
+	response, err := request.RequestWith(ctx, c.client)
+	if err != nil {
+		return nil, fmt.Errorf("active controller: %w", err)
+	}
+	for _, t := range response.Topics {
+		for _, p := range t.Partitions {
+			if id := int(p.LeaderID); p.ErrorCode == 0 && id >= 1 && id <= len(c.Nodes) {
+				return c.Nodes[id-1], nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("no active controller in %+v", response)
+}
+
 func (c *Cluster) leader(
 	ctx context.Context, topic string, partition int32, not int,
 ) (*Node, error) {
 	var found *Node
 	err := poll(ctx, func() (string, error) {
-		meta, err := c.metadata(ctx, topic)
+		meta, err := c.Metadata(ctx, topic)
 		if err != nil {
 			return err.Error(), nil
 		}

@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -33,8 +31,10 @@ type Node struct {
 	features       []string
 	standalone     bool   // the only node of its cluster
 	dir            string // server.properties, data/, node.log
-	port           int    // clients
+	port           int    // clients, past all proxies
 	controllerPort int
+	clientPort     int // clients through a proxy; see Options.Via
+	brokerPort     int // other nodes through a proxy
 
 	mu    sync.Mutex
 	cmd   *exec.Cmd     // nil while stopped
@@ -43,7 +43,7 @@ type Node struct {
 }
 
 // Addr is where clients reach the node.
-func (n *Node) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(n.port)) }
+func (n *Node) Addr() string { return loopback(n.port) }
 
 // LogFile is what the node has written to standard output and error, across
 // restarts.

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -21,23 +22,72 @@ type Options struct {
 	// Features are finalized when the storage is formatted, such as
 	// "transaction.version=1"; the others are Kafka's newest.
 	Features []string
+	// Via, if set, says under which address a node's listener is reached, so that
+	// a proxy can stand in between. The nodes then have two more listeners:
+	// CLIENT, for the clients under test, and BROKER, for the other nodes.
+	// Bootstrap and Admin go past it.
+	Via func(Link) (addr string, err error)
+}
+
+// A Link is a way to a listener of a node.
+type Link struct {
+	From     int    // the node that connects; 0 is anybody
+	To       int    // the node that listens
+	Listener string // CLIENT, BROKER or CONTROLLER
+	Addr     string // where it listens
+}
+
+// via is the address under which the other end of a link is reached.
+func (o Options) via(l Link) (string, error) {
+	if o.Via == nil {
+		return l.Addr, nil
+	}
+	return o.Via(l)
+}
+
+// listeners are the settings of a node's listeners and of what they advertise.
+func (o Options) listeners(n *Node) (map[string]string, error) {
+	p := map[string]string{
+		"listeners": fmt.Sprintf("PLAINTEXT://%s,CONTROLLER://%s",
+			n.Addr(), loopback(n.controllerPort)),
+		"controller.listener.names": "CONTROLLER",
+	}
+	if o.Via == nil {
+		return p, nil
+	}
+	advertised := []string{"PLAINTEXT://" + n.Addr()}
+	for listener, port := range map[string]int{"CLIENT": n.clientPort, "BROKER": n.brokerPort} {
+		p["listeners"] += fmt.Sprintf(",%s://%s", listener, loopback(port))
+		addr, err := o.via(Link{To: n.ID, Listener: listener, Addr: loopback(port)})
+		if err != nil {
+			return nil, err
+		}
+		advertised = append(advertised, listener+"://"+addr)
+	}
+	p["advertised.listeners"] = strings.Join(advertised, ",")
+	p["inter.broker.listener.name"] = "BROKER"
+	p["listener.security.protocol.map"] =
+		"PLAINTEXT:PLAINTEXT,CLIENT:PLAINTEXT,BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT"
+	return p, nil
 }
 
 // properties are the settings of node id of a cluster of all nodes.
-func (o Options) properties(id int, dir string, nodes []*Node) map[string]string {
+func (o Options) properties(id int, dir string, nodes []*Node) (map[string]string, error) {
 	n := nodes[id-1]
 	controllers := make([]string, len(nodes))
 	for i, other := range nodes {
-		controllers[i] = fmt.Sprintf("%d@127.0.0.1:%d", other.ID, other.controllerPort)
+		addr, err := o.via(Link{From: id, To: other.ID, Listener: "CONTROLLER",
+			Addr: loopback(other.controllerPort)})
+		if err != nil {
+			return nil, err
+		}
+		controllers[i] = fmt.Sprintf("%d@%s", other.ID, addr)
 	}
 	replicas := fmt.Sprint(len(nodes))
 	p := map[string]string{
-		"node.id":       fmt.Sprint(id),
-		"process.roles": "broker,controller",
-		"log.dirs":      dir,
-		"listeners": fmt.Sprintf("PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d",
-			n.port, n.controllerPort),
-		"controller.listener.names":                        "CONTROLLER",
+		"node.id":                                          fmt.Sprint(id),
+		"process.roles":                                    "broker,controller",
+		"log.dirs":                                         dir,
 		"offsets.topic.replication.factor":                 replicas,
 		"offsets.topic.num.partitions":                     "4",
 		"transaction.state.log.replication.factor":         replicas,
@@ -59,9 +109,11 @@ func (o Options) properties(id int, dir string, nodes []*Node) map[string]string
 		delete(p, "controller.quorum.voters")
 		p["controller.quorum.bootstrap.servers"] = fmt.Sprintf("127.0.0.1:%d", n.controllerPort)
 	}
+	listeners, err := o.listeners(n)
+	maps.Copy(p, listeners)
 	maps.Copy(p, o.Properties)
 	maps.Copy(p, o.PerNode[id])
-	return p
+	return p, err
 }
 
 // render writes properties as a file. Our values need no escapes but the
@@ -74,9 +126,11 @@ func render(p map[string]string) string {
 	return b.String()
 }
 
-// freePort finds a port that a node can have, and have again after a restart:
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// FreePort finds a port that a node can have, and have again after a restart:
 // below the range from which systems take the ports of outgoing connections.
-func freePort() (int, error) {
+func FreePort() (int, error) {
 	for range 1000 {
 		port := 15_000 + rand.IntN(17_000)
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))

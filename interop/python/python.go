@@ -66,6 +66,17 @@ func newDriver(name, script string) *driver.Driver {
 	})
 }
 
+// LoadCommand prepares librdkafka as a client of chaos runs; see package load.
+func LoadCommand(t testing.TB) *exec.Cmd {
+	t.Helper()
+	needPython(t)
+	in, err := install()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exec.Command(filepath.Join(in.venv, "bin", "python"), filepath.Join(in.src, "load.py"))
+}
+
 type installation struct {
 	venv string // the virtual environment
 	src  string // folder of our programs

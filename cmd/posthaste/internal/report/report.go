@@ -48,6 +48,12 @@ func (l *Latency) Reset() {
 // Count returns how many durations were added.
 func (l *Latency) Count() int64 { return l.h.TotalCount() }
 
+// At returns the duration below which percentile (0 to 100) of the durations
+// lie, to three digits; 0 if there are none.
+func (l *Latency) At(percentile float64) time.Duration {
+	return time.Duration(l.h.ValueAtPercentile(percentile)) * time.Microsecond
+}
+
 // Figures sums the distribution up.
 func (l *Latency) Figures() Figures {
 	n := l.h.TotalCount()

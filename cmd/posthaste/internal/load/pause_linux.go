@@ -1,13 +1,13 @@
-package main
+package load
 
 import (
 	"syscall"
 	"time"
 )
 
-// pause sleeps for d. time.Sleep wakes a millisecond late when the process is
+// nanosleep sleeps for d. time.Sleep wakes a millisecond late when the process is
 // otherwise idle, which would show as latency; the system call does not.
-func pause(d time.Duration) {
+func nanosleep(d time.Duration) {
 	t := syscall.NsecToTimespec(d.Nanoseconds())
 	// A signal may cut it short; who needs the whole time asks again.
 	_ = syscall.Nanosleep(&t, nil)

@@ -1,0 +1,3 @@
+package schemaregistry
+
+func (s *Settings) fromProperties(settings map[string]string) error { return nil }
