@@ -279,7 +279,8 @@ func (c *describeProducersCmd) Run(e *env) (err error) {
 
 // producersOf asks a partition's leader, or one of its replicas, who produces to
 // it.
-func (a *admin) producersOf(ctx context.Context, at place, broker int32) ([]partitionProducer, error) {
+func (a *admin) producersOf(ctx context.Context, at place, broker int32,
+) ([]partitionProducer, error) {
 	if err := checkTopic(at.Topic); err != nil {
 		return nil, err
 	}
