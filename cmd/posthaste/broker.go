@@ -6,22 +6,25 @@ import (
 	"log/slog"
 
 	"github.com/posthaste-go/posthaste/broker"
+	registry "github.com/posthaste-go/posthaste/schemaregistry/embedded"
 )
 
 type brokerCmd struct {
-	Listen        string   `default:"127.0.0.1:9092" placeholder:"HOST:PORT" help:"Address to serve (default: ${default}); port 0 picks a free one."`
-	Data          string   `default:".posthaste" placeholder:"DIR" help:"Data directory (default: ${default})."`
-	NumPartitions int      `name:"num-partitions" placeholder:"N" help:"Partitions of topics that clients just mention (default: num.partitions, which is 1)."`
-	Config        string   `placeholder:"FILE" help:"Broker settings by Kafka's names: a server.properties."`
-	Advertise     string   `placeholder:"HOST:PORT" help:"Address that clients are told, if it is another than --listen."`
-	Inject        []string `sep:"none" placeholder:"FAULT" help:"Something that is to go wrong, for tests of clients, for example \"produce nth=3: error=NOT_LEADER_OR_FOLLOWER\". Repeatable."`
-	Verbose       bool     `help:"Log what happens, not only what goes wrong."`
+	Listen         string   `default:"127.0.0.1:9092" placeholder:"HOST:PORT" help:"Address to serve (default: ${default}); port 0 picks a free one."`
+	Data           string   `default:".posthaste" placeholder:"DIR" help:"Data directory (default: ${default})."`
+	NumPartitions  int      `name:"num-partitions" placeholder:"N" help:"Partitions of topics that clients just mention (default: num.partitions, which is 1)."`
+	Config         string   `placeholder:"FILE" help:"Broker settings by Kafka's names: a server.properties."`
+	Advertise      string   `placeholder:"HOST:PORT" help:"Address that clients are told, if it is another than --listen."`
+	SchemaRegistry string   `name:"schema-registry" placeholder:"HOST:PORT" help:"Also serve a schema registry, which keeps schemas in the broker's topic _schemas."`
+	Inject         []string `sep:"none" placeholder:"FAULT" help:"Something that is to go wrong, for tests of clients, for example \"produce nth=3: error=NOT_LEADER_OR_FOLLOWER\". Repeatable."`
+	Verbose        bool     `help:"Log what happens, not only what goes wrong."`
 }
 
 // Help is what --help adds.
 func (*brokerCmd) Help() string {
 	return withExample(`Serves any Kafka client from one process and one directory until it is interrupted.
-Prints "ready HOST:PORT" on standard output once it serves.`,
+Prints "ready HOST:PORT" on standard output once it serves, and "registry HOST:PORT" once the
+schema registry does, if there is to be one.`,
 		"posthaste broker --listen 127.0.0.1:9092 --data /var/lib/posthaste")
 }
 
@@ -54,11 +57,33 @@ func (c *brokerCmd) Run(e *env) error {
 	if _, err := fmt.Fprintf(e.out, "ready %s\n", b.Addr()); err != nil {
 		return errors.Join(fmt.Errorf("cannot write to standard output: %w", err), b.Close())
 	}
-	<-e.ctx.Done()
-	if err := b.Close(); err != nil {
-		return fmt.Errorf("the broker did not end in order: %w", err)
+	return errors.Join(c.serve(e, b, cfg.Logger), ended("broker", b.Close()))
+}
+
+// serve runs the schema registry, if there is one, until a signal.
+func (c *brokerCmd) serve(e *env, b *broker.Broker, log *slog.Logger) error {
+	if c.SchemaRegistry == "" {
+		<-e.ctx.Done()
+		return nil
 	}
-	return nil
+	r, err := registry.Start(registry.Config{Listen: c.SchemaRegistry,
+		BootstrapServers: []string{b.Addr()}, ReplicationFactor: 1, Logger: log})
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(e.out, "registry %s\n", r.Addr()); err != nil {
+		return errors.Join(fmt.Errorf("cannot write to standard output: %w", err), r.Close())
+	}
+	<-e.ctx.Done()
+	return ended("schema registry", r.Close())
+}
+
+// ended says what did not close in order.
+func ended(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("the %s did not end in order: %w", what, err)
 }
 
 func (c *brokerCmd) config() (broker.Config, error) {

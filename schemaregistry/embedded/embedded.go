@@ -1,0 +1,149 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/posthaste-go/posthaste/broker"
+	"github.com/posthaste-go/posthaste/schemaregistry/internal/registry"
+	"github.com/posthaste-go/posthaste/schemaregistry/internal/rest"
+	"github.com/posthaste-go/posthaste/schemaregistry/internal/store"
+)
+
+// drainTime is how long Close waits for requests under way.
+const drainTime = 5 * time.Second
+
+// Server is a running registry. Its methods may be called concurrently.
+type Server struct {
+	addr   string
+	topic  *store.Topic
+	http   *http.Server
+	own    *broker.Broker // nil if the cluster is somebody else's
+	served chan error     // the end of http.Serve
+	close  sync.Once
+	err    error // of Close
+}
+
+// Start starts a registry and returns once it serves, with all schemas read.
+func Start(cfg Config) (*Server, error) {
+	cfg, err := cfg.resolve()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{served: make(chan error, 1)}
+	if len(cfg.BootstrapServers) == 0 {
+		if s.own, err = broker.Start(broker.Config{Logger: cfg.Logger}); err != nil {
+			return nil, fmt.Errorf("registry: %w", err)
+		}
+		cfg.BootstrapServers = []string{s.own.Addr()}
+	}
+	if err := s.start(cfg); err != nil {
+		return nil, errors.Join(fmt.Errorf("registry: %w", err), s.stop())
+	}
+	return s, nil
+}
+
+func (s *Server) start(cfg Config) (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), cfg.StartTimeout)
+	defer cancel()
+	s.topic, err = store.Open(ctx, store.TopicConfig{
+		Bootstrap: cfg.BootstrapServers, Topic: cfg.Topic, Timeout: cfg.WriteTimeout,
+		ReplicationFactor: cfg.ReplicationFactor, Logger: cfg.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	cluster, err := s.topic.ClusterID(ctx)
+	if err != nil {
+		return err
+	}
+	listener := cfg.Listener
+	if listener == nil {
+		if listener, err = net.Listen("tcp", cfg.Listen); err != nil {
+			return err
+		}
+	}
+	s.addr = listener.Addr().String()
+	version, commit := build()
+	s.http = &http.Server{
+		Handler: rest.New(rest.Config{
+			Registry: registry.New(s.topic.State, s.topic,
+				registry.Config{Compatibility: cfg.Compatibility, Logger: cfg.Logger}),
+			Leader: alone{}, Log: s.topic, Logger: cfg.Logger,
+			Cluster: cluster, Group: cfg.Group, Version: version, Commit: commit,
+		}),
+		ReadHeaderTimeout: 30 * time.Second,
+	}
+	go func() { s.served <- s.http.Serve(listener) }()
+	return nil
+}
+
+// alone is the leader of one.
+type alone struct{}
+
+func (alone) Leader() (string, bool) { return "", true }
+
+// build is the version of this module in the program.
+func build() (version, commit string) {
+	version, commit = "posthaste", "unknown"
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return version, commit
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			commit = s.Value
+		}
+	}
+	return version + "-" + info.Main.Version, commit
+}
+
+// Addr is HOST:PORT that the registry listens on.
+func (s *Server) Addr() string { return s.addr }
+
+// URL is what clients are given as schema.registry.url.
+func (s *Server) URL() string { return "http://" + s.addr }
+
+// BootstrapServers is the broker that the registry has started for itself, or
+// nothing.
+func (s *Server) BootstrapServers() []string {
+	if s.own == nil {
+		return nil
+	}
+	return []string{s.own.Addr()}
+}
+
+// Close stops the registry in order: requests under way are answered. Closing
+// twice is no error.
+func (s *Server) Close() error {
+	s.close.Do(func() { s.err = s.stop() })
+	return s.err
+}
+
+// stop ends what start has begun, as far as it came.
+func (s *Server) stop() error {
+	var err error
+	if s.http != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+		defer cancel()
+		if err = s.http.Shutdown(ctx); err != nil {
+			err = errors.Join(err, s.http.Close())
+		}
+		if end := <-s.served; !errors.Is(end, http.ErrServerClosed) {
+			err = errors.Join(err, end)
+		}
+	}
+	if s.topic != nil {
+		s.topic.Close()
+	}
+	if s.own != nil {
+		err = errors.Join(err, s.own.Close())
+	}
+	return err
+}

@@ -1,0 +1,89 @@
+package rest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/posthaste-go/posthaste/schemaregistry/internal/registry"
+)
+
+// Headers between registries. X-Forward is Confluent's: a request that has it is
+// not forwarded again.
+const (
+	forwardHeader = "X-Forward"
+	offsetHeader  = "X-Schema-Registry-Offset" // of the topic, that the answer knows of
+)
+
+// forwardedAnswer is the leader's answer to a request that was passed on. It is
+// an error only in that it ends the work here.
+type forwardedAnswer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (f *forwardedAnswer) Error() string { return "answered by the leader" }
+
+func (f *forwardedAnswer) write(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", f.header.Get("Content-Type"))
+	w.WriteHeader(f.status)
+	_, _ = w.Write(f.body)
+}
+
+// elsewhere passes a write on if another registry leads. It returns nothing when
+// the write is ours to do.
+func (h *Handler) elsewhere(c *call, route *route) (any, error) {
+	leader, self := h.Leader.Leader()
+	if self {
+		return nil, nil
+	}
+	if route.method == http.MethodPost {
+		// A schema that is registered already is known here as well.
+		s, err := c.schema()
+		if err != nil {
+			return nil, err
+		}
+		if found, err := h.reg.Registered(s, c.flag("normalize")); err == nil && found != nil {
+			return h.registered(c, found)
+		}
+	}
+	if leader == "" || c.Header.Get(forwardHeader) != "" {
+		return nil, registry.UnknownLeader()
+	}
+	answer, err := h.forward(c, leader)
+	if err != nil {
+		return nil, registry.ForwardingFailed(err)
+	}
+	return nil, answer
+}
+
+func (h *Handler) forward(c *call, leader string) (*forwardedAnswer, error) {
+	ctx := context.WithoutCancel(c.Context())
+	request, err := http.NewRequestWithContext(ctx, c.Method, leader+c.URL.RequestURI(),
+		bytes.NewReader(c.body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header = c.Header.Clone()
+	request.Header.Set(forwardHeader, "true")
+	response, err := h.Client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 2*maxBody))
+	if err != nil {
+		return nil, err
+	}
+	// Who wrote here reads here what was written.
+	if next, err := strconv.ParseInt(response.Header.Get(offsetHeader), 10, 64); err == nil {
+		if err := h.Log.Wait(ctx, next); err != nil {
+			return nil, fmt.Errorf("the leader has answered, but its write did not arrive: %w", err)
+		}
+	}
+	return &forwardedAnswer{response.StatusCode, response.Header, body}, nil
+}
