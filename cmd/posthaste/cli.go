@@ -22,6 +22,7 @@ type cli struct {
 	Topics       topicsCmd       `cmd:"" help:"Create, describe, list, alter and delete topics."`
 	Produce      produceCmd      `cmd:"" help:"Produce records from files or standard input."`
 	Consume      consumeCmd      `cmd:"" help:"Print the records of a topic."`
+	Schema       schemaCmd       `cmd:"" help:"Make, register, compare and evolve schemas."`
 	Perf         perfCmd         `cmd:"" help:"Measure how fast records are produced."`
 	Transactions transactionsCmd `cmd:"" help:"List, describe and abort transactions; find hanging ones."`
 	Config       configCmd       `cmd:"" help:"Show the producer settings in effect."`
@@ -168,6 +169,7 @@ func newParser(c *cli, e *env) (*kong.Kong, error) {
 			NoExpandSubcommands: true}),
 		kong.UsageOnError(),
 		kong.Bind(e),
+		kong.Vars{"formats": "lines, ndjson, json, csv, tsv or parquet"},
 	)
 }
 
