@@ -22,7 +22,9 @@ type cli struct {
 	Topics      topicsCmd      `cmd:"" help:"Create, describe, list, alter and delete topics."`
 	Produce     produceCmd     `cmd:"" help:"Produce records from files or standard input."`
 	Consume     consumeCmd     `cmd:"" help:"Print the records of a topic."`
+	Schema      schemaCmd      `cmd:"" help:"Make, register, compare and evolve schemas."`
 	Perf        perfCmd        `cmd:"" help:"Measure how fast records are produced."`
+	Tune        tuneCmd        `cmd:"" help:"Find the best producer settings for your records and brokers."`
 	Config      configCmd      `cmd:"" help:"Show the producer settings in effect."`
 	PartitionOf partitionOfCmd `cmd:"" name:"partition-of" help:"Show which partition keys map to."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
@@ -167,6 +169,7 @@ func newParser(c *cli, e *env) (*kong.Kong, error) {
 			NoExpandSubcommands: true}),
 		kong.UsageOnError(),
 		kong.Bind(e),
+		kong.Vars{"formats": "lines, ndjson, json, csv, tsv or parquet"},
 	)
 }
 
