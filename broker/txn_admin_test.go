@@ -72,8 +72,9 @@ func TestListTransactionsByDurationAndUnknownStates(t *testing.T) {
 		req := kmsg.NewPtrListTransactionsRequest()
 		req.DurationFilterMillis, req.StateFilters = millis, []string{"Ongoing", "Strange"}
 		resp := call[*kmsg.ListTransactionsResponse](c.rawClient, 1, req)
-		if len(resp.TransactionStates) != want || !slices.Equal(resp.UnknownStateFilters, []string{"Strange"}) {
-			t.Errorf("for %d ms: %+v, %v", millis, resp.TransactionStates, resp.UnknownStateFilters)
+		strange := resp.UnknownStateFilters
+		if len(resp.TransactionStates) != want || !slices.Equal(strange, []string{"Strange"}) {
+			t.Errorf("for %d ms: %+v, %v", millis, resp.TransactionStates, strange)
 		}
 	}
 }
@@ -100,7 +101,9 @@ func TestAHangingTransactionCanBeAborted(t *testing.T) {
 	if d.CurrentTxnStartOffset != 0 || d.ProducerEpoch != c.epoch || d.LastSequence != 0 {
 		t.Errorf("the producer is %+v", d)
 	}
-	write := func(version int16, topic string, change func(*kmsg.WriteTxnMarkersRequestMarker)) errcode.Code {
+	write := func(
+		version int16, topic string, change func(*kmsg.WriteTxnMarkersRequestMarker),
+	) errcode.Code {
 		t.Helper()
 		m := kmsg.NewWriteTxnMarkersRequestMarker()
 		m.ProducerID, m.ProducerEpoch = c.pid, c.epoch
