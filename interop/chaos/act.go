@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"github.com/posthaste-go/posthaste/interop/chaos/load"
 	"github.com/posthaste-go/posthaste/interop/chaos/proxy"
 	"github.com/posthaste-go/posthaste/interop/kafka"
 )
@@ -85,6 +86,11 @@ func (d *director) act(ctx context.Context, i int, e Event) error {
 			return err
 		}
 		return d.kill(ctx, i, e, node)
+	case KillCoordinator:
+		if node, err = d.coordinator(ctx); err != nil {
+			return err
+		}
+		return d.kill(ctx, i, e, node)
 	case KillLeader:
 		return d.kill(ctx, i, e, node)
 	case RestartLeader:
@@ -108,6 +114,16 @@ func (d *director) act(ctx context.Context, i int, e Event) error {
 	default:
 		return fmt.Errorf("no such kind of event: %d", e.Kind)
 	}
+}
+
+// coordinator is the node that coordinates the load's transactions.
+func (d *director) coordinator(ctx context.Context) (*kafka.Node, error) {
+	found := d.stage.admin().FindTxnCoordinators(ctx, load.TransactionalID)
+	c := found[load.TransactionalID]
+	if c.Err != nil || c.NodeID < 1 || int(c.NodeID) > nodes {
+		return nil, fmt.Errorf("transaction coordinator: node %d, %w", c.NodeID, c.Err)
+	}
+	return d.stage.cluster.Nodes[c.NodeID-1], nil
 }
 
 // succeeded waits until all that node led is led by others, and returns the

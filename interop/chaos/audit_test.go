@@ -154,7 +154,7 @@ func TestRecoveryIsFromTheNewLeaderToTheNextAcknowledgement(t *testing.T) {
 }
 
 func TestPlanIsTheSameForASeedAndHasEveryKind(t *testing.T) {
-	a, b := Plan(7, 200), Plan(7, 200)
+	a, b := Plan(7, 200, true), Plan(7, 200, true)
 	seen := map[Kind]int{}
 	for i := range a {
 		if a[i].String() != b[i].String() {
@@ -170,7 +170,12 @@ func TestPlanIsTheSameForASeedAndHasEveryKind(t *testing.T) {
 	if len(a) != 200 || len(seen) != int(kinds) {
 		t.Errorf("%d events, %d kinds among the first %d, want 200 and all", len(a), len(seen), kinds)
 	}
-	if slices.EqualFunc(a, Plan(8, 200), func(x, y Event) bool { return x.Kind == y.Kind }) {
+	for i, e := range Plan(7, 200, false) {
+		if e.Kind == KillCoordinator {
+			t.Errorf("event %d kills a coordinator although there are no transactions", i)
+		}
+	}
+	if slices.EqualFunc(a, Plan(8, 200, true), func(x, y Event) bool { return x.Kind == y.Kind }) {
 		t.Error("another seed gives the same plan")
 	}
 }

@@ -48,9 +48,11 @@ func TestChaos(t *testing.T) {
 				Rate: *rateFlag, Records: *recordsFlag, TxnRecords: *txnFlag, Dir: dir})
 			results = append(results, r)
 			t.Logf("%+v", r.Counts)
-			for _, line := range slices.Concat(r.Examples, r.Why) {
-				t.Log(line)
+			lines := slices.Concat(r.Examples, r.Why)
+			for _, took := range r.Recoveries {
+				lines = append(lines, took.Slowest...)
 			}
+			t.Log(strings.Join(lines, "\n"))
 			judge(t, r)
 		})
 	}

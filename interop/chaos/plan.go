@@ -16,29 +16,32 @@ type Kind int
 // The kinds of events. "Leader" is the node that leads the event's partition;
 // all partitions that it leads are affected.
 const (
-	KillLeader     Kind = iota // kill -9, restarted when others lead
-	KillController             // kill -9 of the active controller
-	RestartLeader              // shut down in order, and started again
-	FreezeLeader               // SIGSTOP for 1 to 20 s
-	Cut                        // connections of clients closed at some byte
-	CutOff                     // a leader and the clients do not reach each other
-	Isolate                    // a leader and the other nodes do not reach each other
-	Elect                      // preferred leaders elected everywhere
-	Reassign                   // a partition's leader loses its replica, and gets it back
-	Grow                       // one partition more
-	TooFewReplicas             // min.insync.replicas=3 while a node is dead
+	KillLeader      Kind = iota // kill -9, restarted when others lead
+	KillController              // kill -9 of the active controller
+	RestartLeader               // shut down in order, and started again
+	FreezeLeader                // SIGSTOP for 1 to 20 s
+	Cut                         // connections of clients closed at some byte
+	CutOff                      // a leader and the clients do not reach each other
+	Isolate                     // a leader and the other nodes do not reach each other
+	Elect                       // preferred leaders elected everywhere
+	Reassign                    // a partition's leader loses its replica, and gets it back
+	Grow                        // one partition more
+	TooFewReplicas              // min.insync.replicas=3 while a node is dead
+	KillCoordinator             // kill -9 of the transaction coordinator of the load
 	kinds
 )
 
 var kindNames = [kinds]string{"kill leader", "kill controller", "restart leader", "freeze leader",
 	"cut connections", "cut off leader", "isolate leader", "elect preferred", "reassign", "grow",
-	"too few replicas"}
+	"too few replicas", "kill coordinator"}
 
 func (k Kind) String() string { return kindNames[k] }
 
-// deck is how many events of each kind there are among 50.
+// deck is how many events of each kind there are among 50, or, with transactions,
+// among 60.
 var deck = [kinds]int{KillLeader: 14, KillController: 3, RestartLeader: 4, FreezeLeader: 8,
-	Cut: 8, CutOff: 3, Isolate: 3, Elect: 3, Reassign: 2, Grow: 1, TooFewReplicas: 1}
+	Cut: 8, CutOff: 3, Isolate: 3, Elect: 3, Reassign: 2, Grow: 1, TooFewReplicas: 1,
+	KillCoordinator: 10}
 
 // mostPartitions is where growth ends.
 const mostPartitions = 12
@@ -67,8 +70,8 @@ func (e Event) String() string {
 }
 
 // Plan draws n events. The first of them are one of each kind; the rest comes
-// from shuffled decks.
-func Plan(seed uint64, n int) []Event {
+// from shuffled decks. Coordinators are killed only if there are transactions.
+func Plan(seed uint64, n int, transactions bool) []Event {
 	r := rand.New(rand.NewPCG(seed, 0x9e3779b9))
 	var events []Event
 	add := func(cards []Kind) {
@@ -79,6 +82,9 @@ func Plan(seed uint64, n int) []Event {
 	}
 	var each, all []Kind
 	for k := range kinds {
+		if k == KillCoordinator && !transactions {
+			continue
+		}
 		each = append(each, k)
 		for range deck[k] {
 			all = append(all, k)
@@ -100,12 +106,12 @@ func draw(r *rand.Rand, k Kind) Event {
 	switch k {
 	case FreezeLeader: // most are short of 6 s
 		u := r.Float64()
-		e.Hold = time.Second + time.Duration(19*u*u*u*float64(time.Second))
+		e.Hold = time.Second + time.Duration(19*u*u*float64(time.Second))
 	case CutOff:
 		e.Hold = between(time.Second, 8*time.Second)
 	case Isolate, TooFewReplicas:
 		e.Hold = between(500*time.Millisecond, 4*time.Second)
-	case KillLeader, KillController, RestartLeader:
+	case KillLeader, KillController, KillCoordinator, RestartLeader:
 		e.Hold = between(500*time.Millisecond, 1500*time.Millisecond)
 	case Cut:
 		e.Hold = 200 * time.Millisecond

@@ -69,7 +69,7 @@ func Run(t testing.TB, c Config) Result {
 	d := &director{stage: s, watcher: w, logf: t.Logf}
 	failure := hold(ctx, 2*time.Second)
 	if failure == nil {
-		failure = d.play(ctx, Plan(c.Seed, c.Events))
+		failure = d.play(ctx, Plan(c.Seed, c.Events, c.TxnRecords > 0))
 	}
 	if failure == nil {
 		failure = awaitRecords(ctx, c, began)
