@@ -147,7 +147,7 @@ func (c *Coordinator) markLocked(t *transaction) bool {
 		return false
 	}
 	marker := Marker{Producer: t.m.Producer, CoordinatorEpoch: epoch,
-		Commit: t.m.state == PrepareCommit}
+		Commit: t.m.state == PrepareCommit, OwnEpoch: t.m.version.bumps()}
 	var left []TopicPartition
 	for _, tp := range t.m.partitions {
 		switch code := c.cfg.Markers.WriteMarker(tp, marker); {
