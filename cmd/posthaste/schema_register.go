@@ -133,8 +133,8 @@ func reasonsOf(messages []string) (reasons []string) {
 	return reasons
 }
 
-// place is where a schema is registered, as --json prints it.
-type place struct {
+// schemaPlace is where a schema is registered, as --json prints it.
+type schemaPlace struct {
 	Subject string `json:"subject"`
 	Version int    `json:"version"`
 	ID      int    `json:"id"`
@@ -144,7 +144,7 @@ type place struct {
 }
 
 func printPlace(e *env, r schemaregistry.Registered) error {
-	return printJSON(e, place{r.Subject, r.Version, r.ID, r.GUID, string(r.Type.OrAvro()), r.Deleted})
+	return printJSON(e, schemaPlace{r.Subject, r.Version, r.ID, r.GUID, string(r.Type.OrAvro()), r.Deleted})
 }
 
 // printJSON prints one object on a line.
