@@ -154,7 +154,7 @@ func TestRecoveryIsFromTheNewLeaderToTheNextAcknowledgement(t *testing.T) {
 }
 
 func TestPlanIsTheSameForASeedAndHasEveryKind(t *testing.T) {
-	a, b := Plan(7, 200, true), Plan(7, 200, true)
+	a, b := Plan(7, 200, KindsOf(true)), Plan(7, 200, KindsOf(true))
 	seen := map[Kind]int{}
 	for i := range a {
 		if a[i].String() != b[i].String() {
@@ -170,13 +170,23 @@ func TestPlanIsTheSameForASeedAndHasEveryKind(t *testing.T) {
 	if len(a) != 200 || len(seen) != int(kinds) {
 		t.Errorf("%d events, %d kinds among the first %d, want 200 and all", len(a), len(seen), kinds)
 	}
-	for i, e := range Plan(7, 200, false) {
+	for i, e := range Plan(7, 200, KindsOf(false)) {
 		if e.Kind == KillCoordinator {
 			t.Errorf("event %d kills a coordinator although there are no transactions", i)
 		}
 	}
-	if slices.EqualFunc(a, Plan(8, 200, true), func(x, y Event) bool { return x.Kind == y.Kind }) {
+	if slices.EqualFunc(a, Plan(8, 200, KindsOf(true)), func(x, y Event) bool { return x.Kind == y.Kind }) {
 		t.Error("another seed gives the same plan")
+	}
+}
+
+func TestKindsAreParsed(t *testing.T) {
+	got, err := ParseKinds("kill leader,grow")
+	if want := []Kind{KillLeader, Grow}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("ParseKinds = %v, %v, want %v", got, err, want)
+	}
+	if _, err := ParseKinds("kill leader,rain"); err == nil || !strings.Contains(err.Error(), "rain") {
+		t.Errorf("ParseKinds accepts a kind that there is not: %v", err)
 	}
 }
 
