@@ -206,21 +206,28 @@ func TestMarkerRules(t *testing.T) {
 	s := New()
 	s.Append(txnHeader(testID, 3, 0), now)
 	s.AppendMarker(marker(testID, 3, 1, wire.Commit), now)
+	s.Append(txnHeader(8, 3, 2), now)
 	old := marker(testID, 3, 2, wire.Commit)
 	old.CoordinatorEpoch = 4
 	for _, tt := range []struct {
-		name string
-		m    *Marker
-		err  error
+		name     string
+		m        *Marker
+		ownEpoch bool
+		err      error
 	}{
-		{"an old producer epoch", marker(testID, 2, 2, wire.Abort), ErrProducerEpoch},
-		{"an old coordinator epoch", old, ErrCoordinatorFenced},
-		{"the same epochs", marker(testID, 3, 2, wire.Abort), nil},
-		{"a newer producer epoch fences", marker(testID, 4, 2, wire.Abort), nil},
-		{"an unknown producer", marker(99, 0, 2, wire.Abort), nil},
+		{"an old producer epoch", marker(testID, 2, 2, wire.Abort), false, ErrProducerEpoch},
+		{"an old coordinator epoch", old, false, ErrCoordinatorFenced},
+		{"the same epochs", marker(testID, 3, 2, wire.Abort), false, nil},
+		{"the same marker again", marker(testID, 3, 2, wire.Abort), true, nil},
+		{"a newer producer epoch fences", marker(testID, 4, 2, wire.Abort), false, nil},
+		{"an unknown producer", marker(99, 0, 2, wire.Abort), true, nil},
+		{"an open transaction", marker(8, 3, 2, wire.Abort), false, nil},
+		{"an epoch that records have", marker(8, 3, 2, wire.Abort), true, ErrProducerEpoch},
+		{"an epoch of its own", marker(8, 4, 2, wire.Abort), true, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if err := s.CheckMarker(tt.m); !errors.Is(err, tt.err) || err != nil && tt.err == nil {
+			err := s.CheckMarker(tt.m, tt.ownEpoch)
+			if !errors.Is(err, tt.err) || err != nil && tt.err == nil {
 				t.Errorf("CheckMarker: %v, want %v", err, tt.err)
 			}
 		})

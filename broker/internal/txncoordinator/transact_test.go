@@ -31,7 +31,7 @@ func TestATransactionFromBeginToEnd(t *testing.T) {
 				if next != want {
 					t.Errorf("version %d goes on as %v, want %v", version, next, want)
 				}
-				m := Marker{after, 3, commit}
+				m := Marker{after, 3, commit, version == Version2}
 				if diff := cmp.Diff([]written{{t0, m}, {t1, m}}, w.took()); diff != "" {
 					t.Errorf("markers (-want +got):\n%s", diff)
 				}
@@ -158,7 +158,7 @@ func TestARestartCompletesWhatWasDecided(t *testing.T) {
 			w.must(code, errcode.None)
 			w.log.epoch, w.cfg.MarkerDelay = 4, 0
 			w.restart()
-			m := Marker{next, 4, commit}
+			m := Marker{next, 4, commit, true}
 			if diff := cmp.Diff([]written{{t0, m}, {t1, m}}, w.took()); diff != "" {
 				t.Errorf("markers (-want +got):\n%s", diff)
 			}
