@@ -28,7 +28,9 @@ func TestApiVersionsAreThoseOfKafka(t *testing.T) {
 		protocol.IncrementalAlterConfigs: {Min: 0, Max: 1}, protocol.OffsetDelete: {Min: 0, Max: 0},
 		protocol.DescribeCluster: {Min: 0, Max: 2}, protocol.DescribeProducers: {Min: 0, Max: 0},
 		protocol.DescribeTopicPartitions: {Min: 0, Max: 0},
-		protocol.AddOffsetsToTxn:         {Min: 0, Max: 4}, protocol.TxnOffsetCommit: {Min: 0, Max: 6},
+		protocol.WriteTxnMarkers:         {Min: 1, Max: 2}, protocol.ListTransactions: {Min: 0, Max: 2},
+		protocol.DescribeTransactions: {Min: 0, Max: 0},
+		protocol.AddOffsetsToTxn:      {Min: 0, Max: 4}, protocol.TxnOffsetCommit: {Min: 0, Max: 6},
 		protocol.AddPartitionsToTxn: {Min: 0, Max: 5}, protocol.EndTxn: {Min: 0, Max: 5},
 	}
 	got := make(map[protocol.Key]protocol.Range)

@@ -56,8 +56,10 @@ type Config struct {
 // again, to this instance or another.
 //
 // An error ends Run; nothing since the last commit counts. Several calls run at
-// the same time if Concurrency allows, each for another partition. ctx is Run's.
-// The record is not to be changed.
+// the same time if Concurrency allows, each for another partition. When ctx, which
+// is Run's, ends, a Handler may finish, and its record counts; or return an error
+// that matches ctx.Err(), which aborts what was not committed. The record is not
+// to be changed.
 type Handler func(ctx context.Context, in *kgo.Record, out *Output) error
 
 // HandlerError is a Handler's error and the record that it was about.

@@ -36,10 +36,7 @@ func (l *loop) handleAll(ctx context.Context, fetches kgo.Fetches) error {
 		l.active, l.began = true, clock.Now()
 	}
 	for _, p := range work {
-		last := p.Records[len(p.Records)-1]
 		l.from.setDefault(p.Topic, p.Partition, p.Records[0].Offset)
-		l.next[posthaste.TopicPartition{Topic: p.Topic, Partition: p.Partition}] =
-			posthaste.OffsetAndMetadata{Offset: last.Offset + 1, LeaderEpoch: &last.LeaderEpoch}
 	}
 	err := l.handlePartitions(ctx, work)
 	switch {
@@ -54,67 +51,87 @@ func (l *loop) handleAll(ctx context.Context, fetches kgo.Fetches) error {
 	return l.abandon(ctx, err)
 }
 
-// handlePartitions returns the first error of a Handler or of what it sent.
+// handlePartitions returns the first error of a Handler or of what it sent. If
+// ctx ends, what was handled until then counts.
 func (l *loop) handlePartitions(ctx context.Context, work []kgo.FetchTopicPartition) error {
-	if l.cfg.Concurrency == 1 || len(work) == 1 {
-		for _, p := range work {
-			if err := l.handlePartition(ctx, p); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	var group sync.WaitGroup
-	var once sync.Once
+	last := make([]*kgo.Record, len(work)) // that was handled, of each partition
 	var first error
+	if l.cfg.Concurrency == 1 || len(work) == 1 { // so that a panic is the caller's
+		for i := 0; i < len(work) && first == nil; i++ {
+			last[i], first = l.handlePartition(ctx, work[i])
+		}
+	} else {
+		first = l.handleBeside(ctx, work, last)
+	}
+	for _, r := range last {
+		if r != nil {
+			l.next[posthaste.TopicPartition{Topic: r.Topic, Partition: r.Partition}] =
+				posthaste.OffsetAndMetadata{Offset: r.Offset + 1, LeaderEpoch: &r.LeaderEpoch}
+		}
+	}
+	return first
+}
+
+// handleBeside handles Concurrency partitions at a time.
+func (l *loop) handleBeside(
+	ctx context.Context, work []kgo.FetchTopicPartition, last []*kgo.Record,
+) (first error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	queue := make(chan kgo.FetchTopicPartition)
+	var group sync.WaitGroup
+	var once sync.Once
+	queue := make(chan int)
 	for range min(l.cfg.Concurrency, len(work)) {
 		group.Go(func() {
-			for p := range queue {
-				if ctx.Err() != nil {
-					continue // of no use any more
-				}
-				if err := l.handlePartition(ctx, p); err != nil {
+			for i := range queue {
+				var err error
+				if last[i], err = l.handlePartition(ctx, work[i]); err != nil {
 					once.Do(func() { first = err; cancel() })
 				}
 			}
 		})
 	}
-	for _, p := range work {
-		queue <- p
+	for i := range work {
+		queue <- i
 	}
 	close(queue)
 	group.Wait()
-	if first == nil {
-		return ctx.Err()
-	}
 	return first
 }
 
-// handlePartition handles the records of one partition in their order.
-func (l *loop) handlePartition(ctx context.Context, p kgo.FetchTopicPartition) error {
-	out := &Output{ctx: ctx, producer: l.producer}
+// handlePartition handles the records of one partition in their order until ctx
+// ends. It returns the last one.
+func (l *loop) handlePartition(
+	ctx context.Context, p kgo.FetchTopicPartition,
+) (last *kgo.Record, err error) {
+	out := &Output{ctx: context.WithoutCancel(ctx), producer: l.producer}
 	defer out.end()
 	for _, r := range p.Records {
-		if r.Attrs.IsControl() {
-			continue
+		if ctx.Err() != nil {
+			break
 		}
-		if err := ctx.Err(); err != nil {
-			return err
+		if !r.Attrs.IsControl() {
+			if err := l.handleOne(ctx, r, out); err != nil {
+				return last, err
+			}
 		}
-		err := l.handle(ctx, r, out)
-		if failure := out.failure.Load(); failure != nil && (passes(*failure) || stops(*failure)) {
-			return *failure // not the Handler's fault
-		} else if failure != nil && err == nil {
-			err = *failure
-		}
-		if err != nil {
-			return &HandlerError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Err: err}
-		}
+		last = r
 	}
-	return out.end()
+	return last, out.end()
+}
+
+func (l *loop) handleOne(ctx context.Context, r *kgo.Record, out *Output) error {
+	err := l.handle(ctx, r, out)
+	if failure := out.failure.Load(); failure != nil {
+		if passes(*failure) || stops(*failure) {
+			return *failure // not the Handler's fault
+		}
+		err = *failure
+	}
+	if err != nil {
+		return &HandlerError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Err: err}
+	}
+	return nil
 }
 
 // checkFetches returns what makes further polls useless, and logs the rest.

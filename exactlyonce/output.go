@@ -16,7 +16,7 @@ var errOver = errors.New("exactlyonce: Send after the Handler has returned: that
 // Output takes what a Handler makes of a record. It may be used by several
 // goroutines, and not after the Handler has returned.
 type Output struct {
-	ctx      context.Context // the Handler's
+	ctx      context.Context // without an end: what was begun may be finished
 	producer *posthaste.Producer
 	failure  atomic.Pointer[error] // the first error of a Send
 
@@ -26,7 +26,8 @@ type Output struct {
 
 // Send adds r to the transaction. It does not wait for the broker: Run does that
 // before it commits. After an error nothing of the transaction is committed,
-// whether or not the Handler returns it.
+// whether or not the Handler returns it. When Run's ctx ends, Send goes on; it
+// waits for memory and topics at most max.block.ms.
 func (o *Output) Send(r posthaste.Record) error {
 	o.mu.RLock()
 	defer o.mu.RUnlock()

@@ -93,8 +93,32 @@ func (s *transactional) send(p *posthaste.Producer, topic string, values ...stri
 	}
 }
 
-// sees compares the values of a topic, as a reader sees them.
+// sees compares the values of a topic, as a reader sees them. A commit is answered
+// when it is decided; that its markers are written takes a moment more.
 func (s *transactional) sees(topic string, committed bool, want ...string) {
+	s.Helper()
+	wanted := map[string]int{}
+	for _, v := range want {
+		wanted[v]++
+	}
+	ctx, cancel := context.WithTimeout(s.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		got := s.values(topic, committed)
+		if maps.Equal(wanted, got) {
+			return
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			s.Errorf("a reader of %s (committed: %v) sees %v, want %v", topic, committed, got, wanted)
+			return
+		}
+	}
+}
+
+// values counts the values in a topic.
+func (s *transactional) values(topic string, committed bool) map[string]int {
 	s.Helper()
 	records, err := franz.Client{}.Consume(s.Context(), driver.Consume{
 		Bootstrap: s.bootstrap, Topic: topic, ReadCommitted: committed,
@@ -104,13 +128,7 @@ func (s *transactional) sees(topic string, committed bool, want ...string) {
 	for _, r := range records {
 		got[string(r.Value)]++
 	}
-	wanted := map[string]int{}
-	for _, v := range want {
-		wanted[v]++
-	}
-	if !maps.Equal(wanted, got) {
-		s.Errorf("a reader of %s (committed: %v) sees %v, want %v", topic, committed, got, wanted)
-	}
+	return got
 }
 
 func (s *transactional) commitAndAbort() {

@@ -77,6 +77,10 @@ type Config struct {
 	// told otherwise.
 	Serializers Settings
 
+	// Warnings is what ConfigFromProperties found without effect, one sentence
+	// each.
+	Warnings []string
+
 	clock clock.Clock
 }
 

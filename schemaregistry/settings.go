@@ -35,19 +35,20 @@ type Settings struct {
 	// compares them (normalize.schemas).
 	Normalize bool
 
-	// Subject names the subject of a topic and record (key.subject.name.strategy,
-	// value.subject.name.strategy); nil means [TopicName].
-	Subject SubjectNameStrategy
+	// KeySubject and ValueSubject name the subject of a topic and record
+	// (key.subject.name.strategy, value.subject.name.strategy); nil means
+	// [TopicName].
+	KeySubject, ValueSubject SubjectNameStrategy
 
 	// References names the subject of what a schema refers to, when that is
 	// registered along (reference.subject.name.strategy); nil means the
 	// reference's own name.
 	References func(refName, topic string, isKey bool) string
 
-	// HeaderID puts the schema's GUID into a header of the record instead of an id
-	// in front of the value (key.schema.id.serializer,
+	// KeyHeaderID and ValueHeaderID put the schema's GUID into a header of the
+	// record instead of an id in front of the bytes (key.schema.id.serializer,
 	// value.schema.id.serializer = …HeaderSchemaIdSerializer).
-	HeaderID bool
+	KeyHeaderID, ValueHeaderID bool
 
 	// NoValidation skips the check of JSON values against their schema
 	// (json.fail.invalid.schema=false).
@@ -66,19 +67,43 @@ func UseLatest(s *Settings) { s.UseLatestVersion = true }
 func NoRegister(s *Settings) { s.NoAutoRegister = true }
 
 // HeaderIDs makes a serializer put the schema's GUID into a header.
-func HeaderIDs(s *Settings) { s.HeaderID = true }
+func HeaderIDs(s *Settings) { s.KeyHeaderID, s.ValueHeaderID = true, true }
 
 // SubjectNameStrategy names the subject under which the schema of a topic's keys
 // or values is registered. record is the full name of the schema's record or
 // message, or empty if it has none.
 type SubjectNameStrategy func(topic string, isKey bool, record string) (string, error)
 
-// Strategy is an option of a serializer: how subjects are named.
-func (f SubjectNameStrategy) Strategy(s *Settings) { s.Subject = f }
+// Subject makes a serializer name subjects so:
+//
+//	avro.For[Order](client, schemaregistry.Subject(schemaregistry.RecordName))
+func Subject(f SubjectNameStrategy) func(*Settings) {
+	return func(s *Settings) { s.KeySubject, s.ValueSubject = f, f }
+}
+
+// SubjectName is the subject of a topic's records.
+func (s *Settings) SubjectName(topic, record string) (string, error) {
+	strategy := s.ValueSubject
+	if s.Key {
+		strategy = s.KeySubject
+	}
+	if strategy == nil {
+		strategy = TopicName
+	}
+	return strategy(topic, s.Key, record)
+}
+
+// HeaderID reports whether the schema's GUID goes into a header.
+func (s *Settings) HeaderID() bool {
+	if s.Key {
+		return s.KeyHeaderID
+	}
+	return s.ValueHeaderID
+}
 
 // ConfigureSettings fills s from a client's settings, by the keys of Confluent's
 // Java serializers: for those that find it by name, as serializer.Configurer.
 func ConfigureSettings(s *Settings, settings map[string]string, isKey bool) error {
 	s.Key = isKey
-	return s.fromProperties(settings)
+	return s.read(&properties{settings: settings, used: map[string]bool{}})
 }

@@ -16,9 +16,18 @@ var optional = map[string][]string{
 // topicActions are the flags of Kafka's topics tool that are commands here.
 var topicActions = []string{"create", "describe", "list", "alter", "delete"}
 
+// transactionActions are the commands of Kafka's transactions tool, which stand
+// behind --bootstrap-server there.
+var transactionActions = map[string]string{
+	"list": "list", "describe": "describe", "describe-producers": "describe-producers",
+	"abort": "abort", "find-hanging": "find-hanging", "force-terminate": "force-terminate",
+	"forceTerminateTransaction": "force-terminate",
+}
+
 // normalize rewrites the spellings of Kafka's tools that are no flags in the
 // sense of kong.
 func normalize(args []string) []string {
+	args = actionFirst(args)
 	out := make([]string, 0, len(args))
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
@@ -48,6 +57,24 @@ func normalize(args []string) []string {
 		out = append(out, arg)
 	}
 	return out
+}
+
+// actionFirst puts what transactions is to do right behind it.
+func actionFirst(args []string) []string {
+	if at(args, 0) != "transactions" {
+		return args
+	}
+	for i := 1; i < len(args); i++ {
+		before := args[i-1]
+		action := transactionActions[args[i]]
+		value := i > 1 && strings.HasPrefix(before, "--") && !strings.Contains(before, "=") &&
+			before != "--json"
+		if action != "" && !value {
+			out := append([]string{args[0], action}, args[1:i]...)
+			return append(out, args[i+1:]...)
+		}
+	}
+	return args
 }
 
 // at is list[i], or "" behind its end.

@@ -8,8 +8,13 @@ import (
 
 func TestSpellingsOfKafkasToolsAreUnderstood(t *testing.T) {
 	for in, want := range map[string]string{
-		"topics --create --topic t":              "topics create --topic t",
-		"topics --topic t --alter":               "topics alter --topic t",
+		"topics --create --topic t": "topics create --topic t",
+		"topics --topic t --alter":  "topics alter --topic t",
+		"transactions --bootstrap-server list find-hanging --topic t": "transactions find-hanging " +
+			"--bootstrap-server list --topic t",
+		"transactions --json list":               "transactions list --json",
+		"transactions abort --topic list":        "transactions abort --topic list",
+		"transactions forceTerminateTransaction": "transactions force-terminate",
 		"topics create --topic list":             "topics create --topic list",
 		"produce --list":                         "produce --list",
 		"perf --throughput -1 --topic t":         "perf --throughput=-1 --topic t",

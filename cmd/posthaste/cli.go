@@ -18,15 +18,18 @@ import (
 
 // cli is the whole command line; kong reads it.
 type cli struct {
-	Broker      brokerCmd      `cmd:"" help:"Run the embedded broker."`
-	Topics      topicsCmd      `cmd:"" help:"Create, describe, list, alter and delete topics."`
-	Produce     produceCmd     `cmd:"" help:"Produce records from files or standard input."`
-	Consume     consumeCmd     `cmd:"" help:"Print the records of a topic."`
-	Perf        perfCmd        `cmd:"" help:"Measure how fast records are produced."`
-	Config      configCmd      `cmd:"" help:"Show the producer settings in effect."`
-	PartitionOf partitionOfCmd `cmd:"" name:"partition-of" help:"Show which partition keys map to."`
-	Version     versionCmd     `cmd:"" help:"Print the version."`
-	Completion  completionCmd  `cmd:"" help:"Print a completion script for a shell."`
+	Broker       brokerCmd       `cmd:"" help:"Run the embedded broker."`
+	Topics       topicsCmd       `cmd:"" help:"Create, describe, list, alter and delete topics."`
+	Produce      produceCmd      `cmd:"" help:"Produce records from files or standard input."`
+	Consume      consumeCmd      `cmd:"" help:"Print the records of a topic."`
+	Schema       schemaCmd       `cmd:"" help:"Make, register, compare and evolve schemas."`
+	Perf         perfCmd         `cmd:"" help:"Measure how fast records are produced."`
+	Tune         tuneCmd         `cmd:"" help:"Find the best producer settings for your records and brokers."`
+	Transactions transactionsCmd `cmd:"" help:"List, describe and abort transactions; find hanging ones."`
+	Config       configCmd       `cmd:"" help:"Show the producer settings in effect."`
+	PartitionOf  partitionOfCmd  `cmd:"" name:"partition-of" help:"Show which partition keys map to."`
+	Version      versionCmd      `cmd:"" help:"Print the version."`
+	Completion   completionCmd   `cmd:"" help:"Print a completion script for a shell."`
 }
 
 // streams is where a command reads, writes and hears signals. Tests give their
@@ -167,6 +170,7 @@ func newParser(c *cli, e *env) (*kong.Kong, error) {
 			NoExpandSubcommands: true}),
 		kong.UsageOnError(),
 		kong.Bind(e),
+		kong.Vars{"formats": "lines, ndjson, json, csv, tsv or parquet"},
 	)
 }
 

@@ -28,6 +28,7 @@ func clientOptions(cfg *posthaste.Config) ([]kgo.Opt, error) {
 // admin is a client for questions about topics, and the cluster it asks.
 type admin struct {
 	*kadm.Client
+	raw     *kgo.Client // for what kadm has no call for
 	cluster *cluster
 }
 
@@ -58,7 +59,7 @@ func (c *cluster) admin() (*admin, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot use the settings to ask about topics: %w", err)
 	}
-	return &admin{kadm.NewClient(client), c}, nil
+	return &admin{kadm.NewClient(client), client, c}, nil
 }
 
 // close ends the client and the cluster if it is this command's own, and adds

@@ -18,15 +18,11 @@ import (
 )
 
 type perfCmd struct {
-	Topic            string  `placeholder:"TOPIC" help:"The topic." required:""`
-	NumRecords       int64   `name:"num-records" placeholder:"N" help:"Records to send." required:""`
-	RecordSize       int     `name:"record-size" placeholder:"BYTES" xor:"payload" help:"Send values of so many random letters."`
-	PayloadFile      string  `name:"payload-file" placeholder:"FILE" xor:"payload" help:"Send values drawn from this file at random."`
-	PayloadMonotonic bool    `name:"payload-monotonic" xor:"payload" help:"Send the numbers from 0 as text."`
-	PayloadDelimiter string  `name:"payload-delimiter" default:"\\n" placeholder:"TEXT" help:"What divides the values of --payload-file (default: ${default}, a new line)."`
-	Throughput       float64 `default:"-1" placeholder:"RATE" help:"Records per second; -1 is as fast as can be (default)."`
-	WarmupRecords    int64   `name:"warmup-records" placeholder:"N" help:"Report the records behind the first N on their own as well."`
-	Partitions       int32   `placeholder:"N" help:"Create the topic with so many partitions if it is not there."`
+	Topic         string  `placeholder:"TOPIC" help:"The topic." required:""`
+	NumRecords    int64   `name:"num-records" placeholder:"N" help:"Records to send." required:""`
+	Throughput    float64 `default:"-1" placeholder:"RATE" help:"Records per second; -1 is as fast as can be (default)."`
+	WarmupRecords int64   `name:"warmup-records" placeholder:"N" help:"Report the records behind the first N on their own as well."`
+	Partitions    int32   `placeholder:"N" help:"Create the topic with so many partitions if it is not there."`
 
 	TransactionalID       string `name:"transactional-id" placeholder:"ID" help:"Send in transactions under this id."`
 	TransactionDurationMs int64  `name:"transaction-duration-ms" placeholder:"MS" help:"Commit this long after a transaction began (default with --transactional-id: 3000)."`
@@ -40,6 +36,7 @@ type perfCmd struct {
 	Rounds  int      `default:"5" placeholder:"N" group:"Comparison:" help:"Turns of each, interleaved, with a fresh producer and --num-records each (default: ${default})."`
 	Plot    string   `placeholder:"FILE" group:"Comparison:" help:"Draw latencies and figures into this .svg or .html file."`
 
+	payloadFlags
 	connection `group:"Cluster:"`
 }
 
@@ -115,7 +112,7 @@ func (c *perfCmd) check() (payloads, error) {
 	if err := checkPlot(c.Plot); err != nil {
 		return nil, err
 	}
-	return newPayloads(c)
+	return c.payloads()
 }
 
 func (c *perfCmd) settings(e *env) (posthaste.Config, error) {

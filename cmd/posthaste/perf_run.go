@@ -29,7 +29,15 @@ const (
 	mostPayloads = 1024
 )
 
-func newPayloads(c *perfCmd) (payloads, error) {
+// payloadFlags say what is sent.
+type payloadFlags struct {
+	RecordSize       int    `name:"record-size" placeholder:"BYTES" xor:"payload" help:"Send values of so many random letters."`
+	PayloadFile      string `name:"payload-file" placeholder:"FILE" xor:"payload" help:"Send values drawn from this file at random."`
+	PayloadMonotonic bool   `name:"payload-monotonic" xor:"payload" help:"Send the numbers from 0 as text."`
+	PayloadDelimiter string `name:"payload-delimiter" default:"\\n" placeholder:"TEXT" help:"What divides the values of --payload-file (default: ${default}, a new line)."`
+}
+
+func (c *payloadFlags) payloads() (payloads, error) {
 	rng := rand.New(rand.NewPCG(0, 0)) // the same run of payloads each time
 	var values [][]byte
 	switch {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -23,7 +24,7 @@ type produceCmd struct {
 	Topic      string `placeholder:"TOPIC" help:"The topic." required:""`
 	Partitions int32  `placeholder:"N" help:"Create the topic with so many partitions if it is not there."`
 
-	Format         string   `placeholder:"FORMAT" group:"Input:" help:"lines, ndjson, csv, tsv or parquet (default: by the file's extension; standard input is lines)."`
+	Format         string   `placeholder:"FORMAT" group:"Input:" help:"${formats} (default: by the file's extension; standard input is lines)."`
 	KeyField       string   `name:"key-field" placeholder:"NAME" group:"Input:" help:"Column or JSON field that is the record's key; a.b is b inside a."`
 	PartitionField string   `name:"partition-field" placeholder:"NAME" group:"Input:" help:"Field with the record's partition; empty leaves the choice to the partitioner."`
 	TimestampField string   `name:"timestamp-field" placeholder:"NAME" group:"Input:" help:"Field with the record's time: milliseconds since 1970, or as 2026-01-31T08:00:00Z."`
@@ -199,10 +200,8 @@ func (c *produceCmd) inputOptions() (input.Options, error) {
 	if err := checkTopic(c.Topic); err != nil {
 		return o, err
 	}
-	switch o.Format {
-	case "", input.Lines, input.NDJSON, input.CSV, input.TSV, input.Parquet:
-	default:
-		return o, usagef("--format %s: there are lines, ndjson, csv, tsv and parquet", c.Format)
+	if err := checkFormat(c.Format); err != nil {
+		return o, err
 	}
 	if c.Partitions < 0 || c.TransactionRecords < 0 {
 		return o, usagef("--partitions and --transaction-records take numbers above 0")
@@ -223,6 +222,14 @@ func (c *produceCmd) inputOptions() (input.Options, error) {
 	return o, nil
 }
 
+// checkFormat refuses a --format that there is none of.
+func checkFormat(format string) error {
+	if format == "" || slices.Contains(input.Formats, input.Format(format)) {
+		return nil
+	}
+	return usagef("--format %s: there are lines, ndjson, json, csv, tsv and parquet", format)
+}
+
 // checkInput refuses flags that mean nothing for an input's format.
 func (c *produceCmd) checkInput(path string, o input.Options, props map[string]string) error {
 	format := o.Format
@@ -237,7 +244,7 @@ func (c *produceCmd) checkInput(path string, o input.Options, props map[string]s
 		return nil
 	}
 	for name := range props {
-		if name != "null.marker" || format == input.NDJSON || format == input.Parquet {
+		if name != "null.marker" || format != input.CSV && format != input.TSV {
 			return usagef("--property %s is for lines, and %s is %s; keys and headers come from "+
 				"--key-field and --header-field there", name, nameOf(path), format)
 		}
@@ -349,8 +356,8 @@ func (c *produceCmd) conclude(e *env, s *report.Summary, failure error) error {
 	return nil
 }
 
-// open opens one input.
-func (c *produceCmd) open(e *env, path string, o input.Options) (input.Reader, error) {
+// openInput opens a file, or standard input for "-".
+func openInput(e *env, path string, o input.Options) (input.Reader, error) {
 	if path != "-" {
 		return input.Open(path, o)
 	}

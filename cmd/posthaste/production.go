@@ -82,7 +82,7 @@ func (p *production) all() error {
 
 // one produces one input.
 func (p *production) one(path string) (err error) {
-	r, err := p.cmd.open(p.e, path, p.options)
+	r, err := openInput(p.e, path, p.options)
 	if err != nil {
 		return err
 	}

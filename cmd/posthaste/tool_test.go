@@ -58,7 +58,7 @@ func TestWrongUsageIsOneClearLine(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"no command", nil, `expected one of "broker", "topics", "produce", "consume", "perf", ...; ` +
+		{"no command", nil, `expected one of "broker", "topics", "produce", "consume", "schema", ...; ` +
 			"see posthaste --help"},
 		{"a flag that is not known", []string{"produce", "--tpic", "t"},
 			`unknown flag --tpic, did you mean "--topic"?; see posthaste produce --help`},
@@ -77,7 +77,7 @@ func TestWrongUsageIsOneClearLine(t *testing.T) {
 		{"a property without a value", []string{"config", "--producer-property", "acks"},
 			"--producer-property acks: write KEY=VALUE, for example --producer-property linger.ms=5"},
 		{"a format that is not known", []string{"produce", "--topic", "t", "--format", "xml"},
-			"--format xml: there are lines, ndjson, csv, tsv and parquet"},
+			"--format xml: there are lines, ndjson, json, csv, tsv and parquet"},
 		{"a reader property that is not known", []string{"produce", "--topic", "t", "--property",
 			"parse.keys=true"}, `--property: unknown reader property "parse.keys": did you mean ` +
 			`"parse.key"?`},

@@ -54,5 +54,6 @@ func (p *Scatter) draw(c *canvas, b box) {
 	c.add(`<circle cx="%s" cy="%s" r="8.5" class="star fill%d"><title>%s</title></circle>`, x, y,
 		p.Chosen.Series%colours, p.Chosen.Name)
 	half := textWidth(p.Chosen.Name, 13) / 2
-	c.text(min(max(x, f.box.x+half), f.box.x+f.box.w-half), y-16, "label", "middle", p.Chosen.Name)
+	x = min(max(x, f.box.x+half), f.box.x+f.box.w-half)
+	c.text(x, y-16, "label over", "middle", p.Chosen.Name)
 }

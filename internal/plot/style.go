@@ -20,6 +20,7 @@ text { fill: var(--ink); }
 .subtitle { font-size: 13px; fill: var(--soft); }
 .panel { font-size: 14px; font-weight: 600; }
 .label { font-size: 13px; }
+.over { paint-order: stroke; stroke: var(--paper); stroke-width: 4px; stroke-linejoin: round; }
 .value, .tick { font-size: 12px; font-variant-numeric: tabular-nums; }
 .tick, .axis, .note { fill: var(--soft); font-size: 12px; }
 .grid { stroke: var(--grid); stroke-width: 1; }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"github.com/posthaste-go/posthaste/interop/chaos/load"
 	"github.com/posthaste-go/posthaste/interop/chaos/proxy"
 	"github.com/posthaste-go/posthaste/interop/kafka"
 )
@@ -17,6 +18,9 @@ import (
 // electionPatience bounds how long a new leader is waited for. A controller that
 // is killed or cut off first has to be replaced itself.
 const electionPatience = 30 * time.Second
+
+// betweenCuts is the time from one cut connection to the next.
+const betweenCuts = 200 * time.Millisecond
 
 // A Class is what a recovery is a recovery from.
 type Class int
@@ -85,6 +89,11 @@ func (d *director) act(ctx context.Context, i int, e Event) error {
 			return err
 		}
 		return d.kill(ctx, i, e, node)
+	case KillCoordinator:
+		if node, err = d.coordinator(ctx); err != nil {
+			return err
+		}
+		return d.kill(ctx, i, e, node)
 	case KillLeader:
 		return d.kill(ctx, i, e, node)
 	case RestartLeader:
@@ -92,7 +101,7 @@ func (d *director) act(ctx context.Context, i int, e Event) error {
 	case FreezeLeader:
 		return d.freeze(ctx, i, e, node)
 	case Cut:
-		return d.cut(ctx, e)
+		return d.cut(ctx, e.Cuts)
 	case CutOff:
 		return d.cutOff(ctx, e, node)
 	case Isolate:
@@ -108,6 +117,16 @@ func (d *director) act(ctx context.Context, i int, e Event) error {
 	default:
 		return fmt.Errorf("no such kind of event: %d", e.Kind)
 	}
+}
+
+// coordinator is the node that coordinates the load's transactions.
+func (d *director) coordinator(ctx context.Context) (*kafka.Node, error) {
+	found := d.stage.admin().FindTxnCoordinators(ctx, load.TransactionalID)
+	c := found[load.TransactionalID]
+	if c.Err != nil || c.NodeID < 1 || int(c.NodeID) > nodes {
+		return nil, fmt.Errorf("transaction coordinator: node %d, %w", c.NodeID, c.Err)
+	}
+	return d.stage.cluster.Nodes[c.NodeID-1], nil
 }
 
 // succeeded waits until all that node led is led by others, and returns the
@@ -158,6 +177,9 @@ func (d *director) kill(ctx context.Context, i int, e Event, node *kafka.Node) e
 			return err
 		}
 		d.note(Killed, i, found)
+		if err := d.cut(ctx, e.Cuts); err != nil {
+			return err
+		}
 		return d.stage.up(ctx, node)
 	})
 }
@@ -171,6 +193,9 @@ func (d *director) restart(ctx context.Context, e Event, node *kafka.Node) error
 		return err
 	}
 	if err := hold(ctx, e.Hold); err != nil {
+		return err
+	}
+	if err := d.cut(ctx, e.Cuts); err != nil {
 		return err
 	}
 	return d.stage.up(ctx, node)
@@ -237,10 +262,10 @@ func (d *director) moved(ctx context.Context, i int, do func() error) error {
 	})
 }
 
-func (d *director) cut(ctx context.Context, e Event) error {
-	for _, c := range e.Cuts {
+func (d *director) cut(ctx context.Context, cuts []ConnectionCut) error {
+	for _, c := range cuts {
 		d.stage.clients[c.Node].Cut(c.Direction, c.After, c.Reset)
-		if err := hold(ctx, e.Hold); err != nil {
+		if err := hold(ctx, betweenCuts); err != nil {
 			return err
 		}
 	}

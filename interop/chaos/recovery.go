@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"sort"
@@ -11,9 +12,13 @@ import (
 
 // Recoveries is how long a client took after new leaders were there, sorted.
 type Recoveries struct {
-	Took  []time.Duration // from a new leader to the next acknowledgement
-	Never int             // no acknowledgement until what was broken was mended
+	Took    []time.Duration // from a new leader to the next acknowledgement
+	Never   int             // no acknowledgement until what was broken was mended
+	Slowest []string        // the slowest, for who wants to know why
 }
+
+// clockTime is how logs write the time.
+const clockTime = "15:04:05.000"
 
 // Quantile is the smallest duration that at least the share q has not exceeded;
 // 0 without any.
@@ -24,6 +29,10 @@ func (r Recoveries) Quantile(q float64) time.Duration {
 	i := int(math.Ceil(q*float64(len(r.Took)))) - 1
 	return r.Took[max(i, 0)]
 }
+
+// fairChance is how long a new leader has to stand before the old one is back, for
+// a client to be blamed that had no acknowledgement by then.
+const fairChance = time.Second
 
 // recoveries finds for each takeover the first acknowledgement after it. One that
 // came only once the old leader was back counts among Never too.
@@ -40,13 +49,22 @@ func recoveries(takeovers []takeover, acks map[int][]time.Time) [classes]Recover
 			r.Never++
 			continue
 		}
-		r.Took = append(r.Took, times[i].Sub(t.Seen))
-		if t.Class != Moved && times[i].After(t.Ended) {
+		took := times[i].Sub(t.Seen)
+		r.Took = append(r.Took, took)
+		r.Slowest = append(r.Slowest, fmt.Sprintf(
+			"%6d ms: %v in event %d, partition %d, new leader at %s, acknowledged at %s",
+			took.Milliseconds(), t.Class, t.Event, t.Partition,
+			t.Seen.UTC().Format(clockTime), times[i].UTC().Format(clockTime)))
+		if t.Class != Moved && t.Ended.Sub(t.Seen) >= fairChance && times[i].After(t.Ended) {
 			r.Never++
 		}
 	}
 	for i := range out {
-		slices.Sort(out[i].Took)
+		r := &out[i]
+		slices.Sort(r.Took)
+		slices.Sort(r.Slowest)
+		slices.Reverse(r.Slowest)
+		r.Slowest = r.Slowest[:min(5, len(r.Slowest))]
 	}
 	return out
 }

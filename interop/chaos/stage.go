@@ -21,6 +21,10 @@ import (
 // nodes is the size of the cluster: three replicas of everything.
 const nodes = 3
 
+// startPatience bounds how long a node may take to start and catch up; a busy
+// machine takes a minute.
+const startPatience = 3 * time.Minute
+
 // topic is what the load goes to.
 const topic = "chaos"
 
@@ -131,7 +135,7 @@ func (s *stage) up(ctx context.Context, n *kafka.Node) error {
 		return err
 	}
 	for _, p := range []*proxy.Proxy{s.brokers[n.ID], s.clients[n.ID]} {
-		err := s.until(ctx, 90*time.Second, "a restarted node listens", func() (bool, error) {
+		err := s.until(ctx, startPatience, "a restarted node listens", func() (bool, error) {
 			c, err := net.DialTimeout("tcp", p.Target, time.Second)
 			if err != nil {
 				return false, nil // not yet
@@ -193,20 +197,19 @@ func (s *stage) partitions(ctx context.Context) (map[int]partition, error) {
 	return out, nil
 }
 
-// settled waits until every node serves and every replica is in sync.
+// settled waits until every node serves and every replica is in sync, also of
+// the coordinators' topic if there is one.
 func (s *stage) settled(ctx context.Context) error {
-	return s.until(ctx, 90*time.Second, "every replica is in sync", func() (bool, error) {
-		metadata, err := s.cluster.Metadata(ctx)
-		if err != nil || len(metadata.Brokers) < nodes {
+	return s.until(ctx, startPatience, "every replica is in sync", func() (bool, error) {
+		metadata, err := s.cluster.Metadata(ctx, topic, "__transaction_state")
+		if err != nil || len(metadata.Brokers) < nodes || len(metadata.Topics[0].Partitions) == 0 {
 			return false, nil // a node may be on its way up
 		}
-		all, err := s.partitions(ctx)
-		if err != nil {
-			return false, nil
-		}
-		for _, p := range all {
-			if len(p.ISR) < nodes || p.Leader == 0 {
-				return false, nil
+		for _, t := range metadata.Topics {
+			for _, p := range t.Partitions {
+				if len(p.ISR) < nodes || p.Leader < 1 {
+					return false, nil
+				}
 			}
 		}
 		return true, nil

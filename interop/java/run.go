@@ -36,6 +36,8 @@ const (
 	DumpLogSegments   = "org.apache.kafka.tools.DumpLogSegments"
 	BrokerAPIVersions = "org.apache.kafka.tools.BrokerApiVersionsCommand"
 	ClusterTool       = "org.apache.kafka.tools.ClusterTool"
+
+	TransactionsCommand = "org.apache.kafka.tools.TransactionsCommand"
 )
 
 // Driver is Apache Kafka's own producer, consumer and command line tools, in one

@@ -106,8 +106,8 @@ func TestPointersMapsAndGeneratedTypes(t *testing.T) {
 		t.Errorf("null into a struct: %v", err)
 	}
 
-	typed := must(For[generated](client, schemaregistry.SubjectNameStrategy(
-		schemaregistry.RecordName).Strategy))(t)
+	typed := must(For[generated](client, schemaregistry.Subject(
+		schemaregistry.RecordName)))(t)
 	b = must(typed.Serialize([]byte{}, "any topic", nil, generated{"x"}))(t)
 	if got, err := typed.Deserialize("any topic", nil, b); err != nil || got.Name != "x" {
 		t.Errorf("generated: %+v, %v", got, err)
@@ -116,8 +116,8 @@ func TestPointersMapsAndGeneratedTypes(t *testing.T) {
 		t.Errorf("subject of the record's name: %+v, %v", r, err)
 	}
 
-	generic := must(Generic(client, schemaregistry.SubjectNameStrategy(
-		func(string, bool, string) (string, error) { return "shop.Generated", nil }).Strategy))(t)
+	generic := must(Generic(client, schemaregistry.Subject(
+		func(string, bool, string) (string, error) { return "shop.Generated", nil })))(t)
 	b = must(generic.Serialize([]byte{}, "t", nil, map[string]any{"name": "y"}))(t)
 	got, err := generic.Deserialize("t", nil, b)
 	if diff := cmp.Diff(any(map[string]any{"name": "y"}), got); err != nil || diff != "" {

@@ -125,6 +125,9 @@ func (a *API) register() {
 	a.table[protocol.AddPartitionsToTxn] = serving(0, 5, a.addPartitionsToTxn)
 	a.table[protocol.AddOffsetsToTxn] = serving(0, 4, a.addOffsetsToTxn)
 	a.table[protocol.TxnOffsetCommit] = serving(0, 6, a.txnOffsetCommit)
+	a.table[protocol.WriteTxnMarkers] = serving(1, 2, a.writeTxnMarkers)
+	a.table[protocol.DescribeTransactions] = serving(0, 0, a.describeTransactions)
+	a.table[protocol.ListTransactions] = serving(0, 2, a.listTransactions)
 	a.table[protocol.EndTxn] = serving(0, 5, a.endTxn)
 }
 

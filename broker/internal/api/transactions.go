@@ -44,7 +44,7 @@ func (w txnMarkers) WriteMarker(
 	p, err := w.a.cfg.Topics.Partition(t, tp.Partition)
 	if err == nil {
 		_, err = p.AppendMarker(partition.Marker{ProducerID: m.ID, ProducerEpoch: m.Epoch,
-			CoordinatorEpoch: m.CoordinatorEpoch, Commit: m.Commit})
+			CoordinatorEpoch: m.CoordinatorEpoch, Commit: m.Commit, OwnEpoch: m.OwnEpoch})
 	}
 	if err == nil && tp.Topic == topics.ConsumerOffsets {
 		w.a.groups.EndTransaction(tp.Partition, m.ID, m.Commit)

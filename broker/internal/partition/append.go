@@ -181,6 +181,10 @@ type Marker struct {
 	ProducerEpoch    int16
 	CoordinatorEpoch int32
 	Commit           bool // false aborts
+	// OwnEpoch refuses the marker if a record has its epoch, and writes it once:
+	// in transactions of version 2 a second one would end what came after
+	// (KIP-890, KIP-1228).
+	OwnEpoch bool
 }
 
 // AppendMarker writes a transaction's end; its offset is returned. A producer
@@ -208,7 +212,7 @@ func (p *Partition) appendMarker(m Marker) (int64, error) {
 	}
 	err := p.log.Producers().CheckMarker(&producerstate.Marker{
 		EndTxnMarker: end, ProducerID: m.ProducerID, ProducerEpoch: m.ProducerEpoch,
-	})
+	}, m.OwnEpoch)
 	if err != nil {
 		return 0, p.producerError(err)
 	}

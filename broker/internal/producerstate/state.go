@@ -179,13 +179,16 @@ type Marker struct {
 }
 
 // CheckMarker decides whether m may be appended; its place does not matter.
+// With ownEpoch m's epoch must not be one that the producer writes with; where
+// no transaction is open it may be there already, from the same marker.
 // Source: ProducerAppendInfo.appendEndTxnMarker.
-func (s *State) CheckMarker(m *Marker) error {
+func (s *State) CheckMarker(m *Marker, ownEpoch bool) error {
 	e := s.entries[m.ProducerID]
 	switch {
 	case e == nil:
 		return nil
-	case m.ProducerEpoch < e.ProducerEpoch:
+	case m.ProducerEpoch < e.ProducerEpoch,
+		ownEpoch && m.ProducerEpoch == e.ProducerEpoch && e.TxnFirstOffset >= 0:
 		return epochError(m.ProducerID, m.ProducerEpoch, e.ProducerEpoch)
 	case m.CoordinatorEpoch < e.CoordinatorEpoch:
 		return fmt.Errorf("%w: producer %d's marker has epoch %d, %d was seen",

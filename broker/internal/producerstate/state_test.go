@@ -206,21 +206,28 @@ func TestMarkerRules(t *testing.T) {
 	s := New()
 	s.Append(txnHeader(testID, 3, 0), now)
 	s.AppendMarker(marker(testID, 3, 1, wire.Commit), now)
+	s.Append(txnHeader(8, 3, 2), now)
 	old := marker(testID, 3, 2, wire.Commit)
 	old.CoordinatorEpoch = 4
 	for _, tt := range []struct {
-		name string
-		m    *Marker
-		err  error
+		name     string
+		m        *Marker
+		ownEpoch bool
+		err      error
 	}{
-		{"an old producer epoch", marker(testID, 2, 2, wire.Abort), ErrProducerEpoch},
-		{"an old coordinator epoch", old, ErrCoordinatorFenced},
-		{"the same epochs", marker(testID, 3, 2, wire.Abort), nil},
-		{"a newer producer epoch fences", marker(testID, 4, 2, wire.Abort), nil},
-		{"an unknown producer", marker(99, 0, 2, wire.Abort), nil},
+		{"an old producer epoch", marker(testID, 2, 2, wire.Abort), false, ErrProducerEpoch},
+		{"an old coordinator epoch", old, false, ErrCoordinatorFenced},
+		{"the same epochs", marker(testID, 3, 2, wire.Abort), false, nil},
+		{"the same marker again", marker(testID, 3, 2, wire.Abort), true, nil},
+		{"a newer producer epoch fences", marker(testID, 4, 2, wire.Abort), false, nil},
+		{"an unknown producer", marker(99, 0, 2, wire.Abort), true, nil},
+		{"an open transaction", marker(8, 3, 2, wire.Abort), false, nil},
+		{"an epoch that records have", marker(8, 3, 2, wire.Abort), true, ErrProducerEpoch},
+		{"an epoch of its own", marker(8, 4, 2, wire.Abort), true, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if err := s.CheckMarker(tt.m); !errors.Is(err, tt.err) || err != nil && tt.err == nil {
+			err := s.CheckMarker(tt.m, tt.ownEpoch)
+			if !errors.Is(err, tt.err) || err != nil && tt.err == nil {
 				t.Errorf("CheckMarker: %v, want %v", err, tt.err)
 			}
 		})
@@ -304,5 +311,52 @@ func TestDecodeReadsKafkasSnapshots(t *testing.T) {
 	want := []Batch{{LastSequence: 2, LastOffset: 2, OffsetDelta: 1, Timestamp: now}}
 	if e := got.Entries(); len(e) != 1 || !cmp.Equal(e[0].Batches(), want) {
 		t.Errorf("entries = %+v", e)
+	}
+}
+
+// An answer of the transaction coordinator counts until the producer's next
+// marker, so that nothing gets in after the end of the transaction.
+func TestAVerificationEndsWithAMarker(t *testing.T) {
+	s := New()
+	txnHeader := func(id int64, epoch int16, sequence int32) *wire.BatchHeader {
+		h := txnHeader(id, epoch, 0)
+		h.BaseSequence = sequence
+		return h
+	}
+	h := txnHeader(testID, 3, 0)
+	v := s.Verify(h, now)
+	if v == nil || s.Verify(txnHeader(testID, 3, 1), now) != v {
+		t.Fatal("two batches of an epoch are not verified as one")
+	}
+	check := func(h *wire.BatchHeader, v *Verification) error {
+		_, _, err := s.Check(h, Checks{Sequences: true, TxnVerified: true, Verification: v})
+		return err
+	}
+	if err := check(txnHeader(testID, 3, 2), v); !errors.Is(err, ErrOutOfOrderSequence) {
+		t.Errorf("a batch before the first: %v", err)
+	}
+	s.AppendMarker(&Marker{ProducerID: testID, ProducerEpoch: 3}, now)
+	if err := check(h, v); !errors.Is(err, ErrTxnState) {
+		t.Errorf("after the marker: %v", err)
+	}
+	v = s.Verify(h, now)
+	if err := check(h, v); err != nil {
+		t.Errorf("verified anew: %v", err)
+	}
+	newer := s.Verify(txnHeader(testID, 4, 0), now)
+	if newer == v || check(h, v) == nil {
+		t.Error("a verification counts though a newer epoch is being verified")
+	}
+	h = txnHeader(testID, 4, 0)
+	s.Append(h, now)
+	if s.Verify(txnHeader(testID, 4, 1), now) != nil {
+		t.Error("an open transaction is verified again")
+	}
+	if s.Verify(txnHeader(8, 0, 0), now) == nil {
+		t.Error("another producer is not verified")
+	}
+	s.Expire(now+1000, 1000)
+	if len(s.verifying) != 0 {
+		t.Error("a verification is remembered for ever")
 	}
 }

@@ -30,6 +30,9 @@ type Marker struct {
 	Producer
 	CoordinatorEpoch int32
 	Commit           bool
+	// OwnEpoch says that no record has the producer's epoch: it was raised for
+	// the marker, as version 2 does.
+	OwnEpoch bool
 }
 
 // Markers writes markers to partitions.

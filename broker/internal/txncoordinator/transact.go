@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/posthaste-go/posthaste/internal/errcode"
+	"github.com/posthaste-go/posthaste/internal/mutation"
 )
 
 // checkLocked reports why p may not work on the transaction.
@@ -147,9 +148,12 @@ func (c *Coordinator) markLocked(t *transaction) bool {
 		return false
 	}
 	marker := Marker{Producer: t.m.Producer, CoordinatorEpoch: epoch,
-		Commit: t.m.state == PrepareCommit}
+		Commit: t.m.state == PrepareCommit, OwnEpoch: t.m.version.bumps()}
 	var left []TopicPartition
-	for _, tp := range t.m.partitions {
+	for i, tp := range t.m.partitions {
+		if mutation.On(mutation.MarkerLost) && i > 0 {
+			continue
+		}
 		switch code := c.cfg.Markers.WriteMarker(tp, marker); {
 		case code == errcode.None:
 		case code == errcode.UnknownTopicOrPartition, code == errcode.InvalidProducerEpoch,

@@ -117,10 +117,12 @@ func (a *Accumulator) Take(id batch.PartitionID, open bool) *batch.Batch {
 		return nil
 	}
 	b := p.closed[0]
-	p.closed[0] = nil
-	p.closed = p.closed[1:]
-	if len(p.closed) == 0 {
-		p.closed = nil
+	if n := len(p.closed); n == 1 { // the usual case keeps its memory
+		p.closed[0] = nil
+		p.closed = p.closed[:0]
+	} else {
+		p.closed[0] = nil
+		p.closed = p.closed[1:]
 	}
 	return b
 }

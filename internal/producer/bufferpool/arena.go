@@ -3,13 +3,13 @@ package bufferpool
 // chunkBytes is about how much memory the arena asks the system for at a time.
 const chunkBytes = 1 << 20
 
-// arena makes the full-size buffers, outside the garbage collector's heap where
-// the system allows. In the heap, buffer.memory would count as live twice over:
-// the collector lets a heap grow to twice what lives in it before it looks, so
-// that 32 MiB of buffers cost 64 MiB of resident memory.
+// arena makes the buffers of one size class, outside the garbage collector's heap
+// where the system allows. In the heap, buffer.memory would count as live twice
+// over: the collector lets a heap grow to twice what lives in it before it looks,
+// so that 32 MiB of buffers cost 64 MiB of resident memory.
 //
 // The pool's lock guards it. Its address space never exceeds buffer.memory by
-// more than a chunk, because no more full-size buffers are ever out.
+// more than a chunk, because no more buffers of one size are ever out.
 type arena struct {
 	size   int      // capacity of a buffer
 	stride int      // size, rounded up to cache lines
@@ -19,11 +19,17 @@ type arena struct {
 	failed bool     // the system gives none: the heap does
 }
 
-// lineSize is that of a cache line: buffers share none.
-const lineSize = 64
+const (
+	lineSize = 64      // of a cache: buffers share no line
+	smallest = 4 << 10 // a page: of what is smaller the system gets nothing back
+)
 
 func newArena(size int) arena {
-	return arena{size: size, stride: (size + lineSize - 1) &^ (lineSize - 1), failed: !mapped}
+	return arena{
+		size:   size,
+		stride: (size + lineSize - 1) &^ (lineSize - 1),
+		failed: !mapped || size < smallest,
+	}
 }
 
 // take is an empty buffer, or nil if the caller has to make one.

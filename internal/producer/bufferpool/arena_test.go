@@ -63,12 +63,12 @@ func TestArenaIsFreedOnce(t *testing.T) {
 	a, b := mustGet(t, p, 16401), mustGet(t, p, 16401)
 	p.Put(a)
 	p.Close()
-	if len(p.arena.chunks) == 0 {
+	if len(p.arenas[p.class(16401)].chunks) == 0 {
 		t.Fatal("freed while a buffer is out")
 	}
 	b = append(b, "still writable"...)
 	p.Put(b)
-	if len(p.arena.chunks) != 0 {
+	if len(p.arenas[p.class(16401)].chunks) != 0 {
 		t.Error("not freed though all buffers are back")
 	}
 	whole(t, p)
@@ -77,7 +77,7 @@ func TestArenaIsFreedOnce(t *testing.T) {
 // Where the system gives no memory the heap does.
 func TestArenaWithoutMemory(t *testing.T) {
 	p := New(1<<20, 16401)
-	p.arena.failed = true
+	p.arenas[p.class(16401)].failed = true
 	a := append(mustGet(t, p, 16401), 1)
 	p.Put(a)
 	p.Put(mustGet(t, p, 1<<20)) // lets go of a

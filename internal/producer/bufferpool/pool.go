@@ -38,14 +38,13 @@ const minClass = 512
 type Pool struct {
 	total int64 // buffer.memory
 	top   int   // the capacity of a full-size batch's buffer: the largest kept
-	full  int   // its class
 
 	mu      sync.Mutex
 	free    [][][]byte // kept buffers by size class; their bytes count as available
 	kept    int64      // bytes in free
 	avail   int64      // bytes of buffer.memory nobody holds, kept ones included
 	waiters []*waiter  // oldest first; non-empty only while avail is too small for the first
-	arena   arena
+	arenas  []arena    // by size class
 	closed  bool
 	refused uint64 // waits that ended in ErrExhausted
 }
@@ -61,9 +60,11 @@ type waiter struct {
 func New(total int64, top int) *Pool {
 	top = int(min(int64(top), total))
 	p := &Pool{total: total, top: top, avail: total}
-	p.full = p.class(top)
-	p.free = make([][][]byte, p.full+1)
-	p.arena = newArena(top)
+	p.free = make([][][]byte, p.class(top)+1)
+	p.arenas = make([]arena, len(p.free))
+	for c := range p.arenas {
+		p.arenas[c] = newArena(min(minClass<<c, top))
+	}
 	return p
 }
 
@@ -122,15 +123,13 @@ func (p *Pool) takeLocked(size int) []byte {
 			p.kept -= int64(cap(buf))
 			p.free[c][n-1] = nil
 			p.free[c] = p.free[c][:n-1]
-			if c == p.full {
-				p.arena.cool(buf)
-			}
+			p.arenas[c].cool(buf)
 		}
 	}
-	if size == p.top {
-		return p.arena.take()
+	if size > p.top {
+		return nil
 	}
-	return nil
+	return p.arenas[p.class(size)].take()
 }
 
 // Get waits for a buffer of at least size bytes until wait has passed or ctx
@@ -227,7 +226,9 @@ func (p *Pool) Put(buf []byte) {
 // anything.
 func (p *Pool) freeLocked() {
 	if p.closed && p.avail == p.total {
-		p.arena.free()
+		for c := range p.arenas {
+			p.arenas[c].free()
+		}
 	}
 }
 

@@ -80,7 +80,7 @@ func (c *Conn) answer(m message, frame []byte) error {
 	if err := parseProduce(m.produce, body, m.version); err != nil {
 		return fmt.Errorf("produce answer: %w", err)
 	}
-	c.settings.Events(&sender.Answered{Request: m.produce})
+	c.settings.Events(m.produce.Answered())
 	return nil
 }
 

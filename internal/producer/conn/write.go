@@ -109,7 +109,7 @@ func (w *writer) sendNow(m message) {
 // sent is what follows when all of a produce request is written.
 func (w *writer) sent(m message) {
 	if m.unanswered { // otherwise the answer may have come, and the request be another's
-		w.conn.settings.Events(&sender.Answered{Request: m.produce})
+		w.conn.settings.Events(m.produce.Answered())
 	}
 }
 

@@ -1,7 +1,12 @@
-// Package loop is the goroutine that owns sender.Core: it feeds Core what
-// happens and does what Core decides.
+// Package loop drives sender.Core: it feeds Core what happens and does what Core
+// decides.
 //
 //	accumulator, conns, callers ─▶ mailbox ─▶ Core.Step ─▶ conns, completion, metadata
+//
+// Core belongs to whoever has the turn, one goroutine at a time. Whoever posts
+// something takes the turn if nobody has it, and so sends his own record, or
+// publishes the answer that he has read, without waking anybody. A goroutine of
+// the loop's own does what time asks for, and what is left over.
 package loop
 
 import (
@@ -12,7 +17,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/posthaste-go/posthaste/internal/clock"
 	"github.com/posthaste-go/posthaste/internal/producer/accumulator"
 	"github.com/posthaste-go/posthaste/internal/producer/batch"
 	"github.com/posthaste-go/posthaste/internal/producer/completion"
@@ -52,12 +56,17 @@ type Loop struct {
 	statsMu sync.Mutex
 	stats   sender.Counters
 
-	// Owned by run.
-	core    *sender.Core
-	conns   map[sender.ConnID]*conn.Conn
-	topics  map[string]*metadata.Topic // as the accumulator knows them
-	blocked map[int32]bool
-	extra   []sender.Event // made while doing effects
+	turn sync.Mutex // guards what follows; nothing is waited for under it
+
+	core           *sender.Core
+	conns          map[sender.ConnID]*conn.Conn
+	topics         map[string]*metadata.Topic // as the accumulator knows them
+	blocked        map[int32]bool
+	extra          []sender.Event // made while doing effects
+	in             mail
+	out            []sender.Effect
+	stopping, done bool
+	alarm          time.Time // when run wakes up; zero for never
 
 	undeliveredMu sync.Mutex
 	collecting    bool
@@ -81,6 +90,7 @@ func New(s Settings) *Loop {
 		topics:   map[string]*metadata.Topic{},
 		blocked:  map[int32]bool{},
 	}
+	l.mailbox.serve = l.serve
 	l.settings.Conn.Events = l.mailbox.post
 	l.Accumulator = s.Accumulator(l.mailbox)
 	l.completion = completion.New(s.Complete, l.Accumulator.Release)
@@ -161,73 +171,4 @@ func (l *Loop) Stop(wait bool) {
 	} else {
 		l.completion.CloseLater()
 	}
-}
-
-// run owns core, timers and connections until Stop. Everything else reaches
-// them through the mailbox. It never blocks on a broker: Core hands a
-// connection at most as many requests as its queue holds.
-//
-// Started by: New. Ends: Stop, after the last connection is gone. Runs user
-// code: never (package completion does).
-func (l *Loop) run() {
-	defer close(l.ended)
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	var in mail
-	var out []sender.Effect
-	stopping := false
-	for {
-		events, stopped := l.mailbox.take(&in)
-		if stopped && !stopping {
-			stopping = true
-			l.hangUpAll()
-		}
-		if len(l.extra) > 0 {
-			events = append(events, l.extra...)
-			l.extra = l.extra[:0]
-		}
-		now := clock.Now()
-		out = l.step(now, events, out[:0])
-		l.perform(out, stopping)
-		clear(out)
-		if stopping && len(l.conns) == 0 && l.core.Resolved() {
-			l.workers.wait()
-			return
-		}
-		if len(l.extra) > 0 {
-			continue
-		}
-		l.sleep(timer, now)
-	}
-}
-
-// sleep waits for mail or for the time that Core asked for.
-func (l *Loop) sleep(timer *time.Timer, now time.Time) {
-	wake := l.core.NextWake()
-	if wake.IsZero() {
-		<-l.mailbox.wake
-		return
-	}
-	select { // mail is the usual case and needs no timer
-	case <-l.mailbox.wake:
-		return
-	default:
-	}
-	timer.Reset(max(wake.Sub(now), 0))
-	select {
-	case <-l.mailbox.wake:
-	case <-timer.C:
-	}
-}
-
-// step is Core.Step. Whoever is woken by an outcome and asks for the counters
-// waits for its end, and so finds the outcome counted.
-func (l *Loop) step(
-	now time.Time, events []sender.Event, out []sender.Effect,
-) []sender.Effect {
-	l.statsMu.Lock()
-	defer l.statsMu.Unlock()
-	out = l.core.Step(now, events, out)
-	l.stats = l.core.Counters()
-	return out
 }

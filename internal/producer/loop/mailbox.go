@@ -2,6 +2,7 @@ package loop
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/posthaste-go/posthaste/internal/producer/batch"
 	"github.com/posthaste-go/posthaste/internal/producer/sender"
@@ -11,7 +12,10 @@ import (
 //
 // Locks: mu is a leaf and guards everything below it.
 type mailbox struct {
-	wake chan struct{} // holds one token while there is mail
+	wake  chan struct{} // holds one token while run is called
+	serve func()        // sees to the mail; ring, or something quicker
+	mail  atomic.Bool   // there is some
+	busy  atomic.Bool   // requests are on their way: notices have time
 
 	mu      sync.Mutex
 	notices []batch.PartitionID
@@ -22,17 +26,22 @@ type mailbox struct {
 
 // mail is what one Take found. Its slices are valid until the next.
 type mail struct {
-	events []sender.Event
-	spare  []batch.PartitionID
+	events  []sender.Event
+	noticed sender.Noticed
 }
 
-func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1)} }
+func newMailbox() *mailbox {
+	m := &mailbox{wake: make(chan struct{}, 1)}
+	m.serve = m.ring
+	return m
+}
 
 func (m *mailbox) post(ev sender.Event) {
 	m.mu.Lock()
 	m.events = append(m.events, ev)
+	m.mail.Store(true)
 	m.mu.Unlock()
-	m.ring()
+	m.serve()
 }
 
 // Partition implements accumulator.Notices.
@@ -40,9 +49,14 @@ func (m *mailbox) Partition(id batch.PartitionID) {
 	m.mu.Lock()
 	m.notices = append(m.notices, id)
 	first := len(m.notices) == 1
+	m.mail.Store(true)
 	m.mu.Unlock()
-	if first {
+	switch {
+	case !first:
+	case m.busy.Load():
 		m.ring()
+	default:
+		m.serve()
 	}
 }
 
@@ -51,9 +65,10 @@ func (m *mailbox) Starved() {
 	m.mu.Lock()
 	was := m.starved
 	m.starved = true
+	m.mail.Store(true)
 	m.mu.Unlock()
 	if !was {
-		m.ring()
+		m.serve()
 	}
 }
 
@@ -64,6 +79,10 @@ func (m *mailbox) stop() {
 	m.ring()
 }
 
+// pending reports whether there is mail.
+func (m *mailbox) pending() bool { return m.mail.Load() }
+
+// ring calls run.
 func (m *mailbox) ring() {
 	select {
 	case m.wake <- struct{}{}:
@@ -76,10 +95,11 @@ func (m *mailbox) ring() {
 func (m *mailbox) take(into *mail) (events []sender.Event, stopped bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.mail.Store(false)
 	events = into.events[:0]
 	if len(m.notices) > 0 {
-		events = append(events, sender.Noticed(m.notices))
-		m.notices, into.spare = into.spare[:0], m.notices
+		m.notices, into.noticed = into.noticed[:0], m.notices
+		events = append(events, &into.noticed)
 	}
 	events = append(events, m.events...)
 	clear(m.events)

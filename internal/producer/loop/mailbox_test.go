@@ -24,7 +24,7 @@ func TestMailboxOrder(t *testing.T) {
 	m.Partition(3)
 	m.Starved()
 	m.Partition(1)
-	want := []sender.Event{sender.Noticed{3, 1}, f, sender.Starved{}}
+	want := []sender.Event{&sender.Noticed{3, 1}, f, sender.Starved{}}
 	got, stopped := m.take(&in)
 	if d := cmp.Diff(want, got); d != "" || stopped {
 		t.Errorf("stopped %v, events (-want +got):\n%s", stopped, d)
@@ -35,7 +35,7 @@ func TestMailboxOrder(t *testing.T) {
 	m.Partition(7)
 	m.stop()
 	got, stopped = m.take(&in)
-	if d := cmp.Diff([]sender.Event{sender.Noticed{7}}, got); d != "" || !stopped {
+	if d := cmp.Diff([]sender.Event{&sender.Noticed{7}}, got); d != "" || !stopped {
 		t.Errorf("stopped %v, events (-want +got):\n%s", stopped, d)
 	}
 }
@@ -54,8 +54,8 @@ func TestMailboxWakes(t *testing.T) {
 				wakes++
 				events, _ := m.take(&in)
 				for _, ev := range events {
-					if n, ok := ev.(sender.Noticed); ok {
-						seen += len(n)
+					if n, ok := ev.(*sender.Noticed); ok {
+						seen += len(*n)
 					} else {
 						seen++
 					}

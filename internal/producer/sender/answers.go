@@ -16,7 +16,7 @@ var ErrDisconnected = errors.New("connection lost before an answer came")
 // answered takes a produce answer apart.
 func (c *Core) answered(r *Request) {
 	n := r.node
-	n.removeInFlight(r)
+	c.removeInFlight(n, r)
 	n.failures = 0
 	c.retire(n)
 	if r.Throttle > 0 {
@@ -122,13 +122,11 @@ func (c *Core) publish(p *partition) {
 		if !b.Lent {
 			c.do(Effect{Do: Release, Batch: b})
 		}
-		p.batches[0] = nil
-		p.batches = p.batches[1:]
+		p.batches = dropFirst(p.batches)
 		if !b.MorePartsFollow {
 			p.resolved++
 		}
 	}
-	p.batches = nil
 	c.checkFlushes(p)
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/posthaste-go/posthaste/internal/errcode"
+	"github.com/posthaste-go/posthaste/internal/mutation"
 	"github.com/posthaste-go/posthaste/internal/producer/batch"
 	"github.com/posthaste-go/posthaste/internal/producer/metadata"
 	"github.com/posthaste-go/posthaste/internal/producer/producerid"
@@ -119,7 +120,8 @@ func (c *Core) nextAsk() (Ask, bool) {
 		return AddPartitionsToTxn, true
 	case len(t.offsets) > 0:
 		return c.nextOffsetsAsk(), true
-	case state != txn.Committing && state != txn.Aborting, !t.held, !c.quiet():
+	case state != txn.Committing && state != txn.Aborting, !t.held,
+		!c.quiet() && !mutation.On(mutation.MarkerBeforeData):
 		return 0, false
 	case !t.started:
 		c.ended(producerid.NoID)

@@ -82,6 +82,7 @@ type Core struct {
 
 	now        time.Time
 	out        []Effect
+	flying     int          // produce requests in flight, of all nodes
 	partitions []*partition // by PartitionID; nil if never noticed
 	nodes      map[int32]*node
 	order      []*node // nodes by id; nil if it has to be made anew
@@ -191,8 +192,8 @@ func (c *Core) dispatchAll() {
 
 func (c *Core) apply(ev Event) {
 	switch ev := ev.(type) {
-	case Noticed:
-		for _, id := range ev {
+	case *Noticed:
+		for _, id := range *ev {
 			c.evaluate(c.partition(id))
 		}
 	case Sealed:
@@ -228,6 +229,9 @@ func (c *Core) apply(ev Event) {
 	case Tick:
 	}
 }
+
+// Flying is the number of produce requests that await answers.
+func (c *Core) Flying() int { return c.flying }
 
 // NextWake is when Step should be called if nothing happens before; zero for
 // never.

@@ -28,6 +28,12 @@ type Starved struct{}
 // Answered: a produce request was answered, or with acks=0 written.
 type Answered struct{ Request *Request }
 
+// Answered is the event that r was answered; it is part of r.
+func (r *Request) Answered() *Answered {
+	r.answered.Request = r
+	return &r.answered
+}
+
 // ConnUp: a connection is open, authenticated and knows its broker's versions.
 type ConnUp struct {
 	Conn ConnID
@@ -98,7 +104,7 @@ type Spoil struct {
 // Tick: time passed.
 type Tick struct{}
 
-func (Noticed) event()           {}
+func (*Noticed) event()          {}
 func (Sealed) event()            {}
 func (Starved) event()           {}
 func (*Answered) event()         {}
@@ -178,8 +184,9 @@ type Request struct {
 	Nodes    []metadata.Broker // of new leaders (KIP-951)
 	Err      error             // the answer could not be understood
 
-	sentAt time.Time
-	node   *node
+	answered Answered
+	sentAt   time.Time
+	node     *node
 }
 
 // Entry is one partition's part of a request, and its answer.

@@ -94,7 +94,8 @@ func (h *harness) post(events ...Event) {
 			h.Fatal("core and its surroundings go round in circles")
 		}
 		if len(h.src.notices) > 0 {
-			h.pending = append([]Event{Noticed(h.src.notices)}, h.pending...)
+			noticed := Noticed(h.src.notices)
+			h.pending = append([]Event{&noticed}, h.pending...)
 			h.src.notices = nil
 		}
 		now := h.pending

@@ -54,10 +54,11 @@ type node struct {
 	cause       error
 }
 
-func (n *node) removeInFlight(r *Request) {
+func (c *Core) removeInFlight(n *node, r *Request) {
 	for i, have := range n.inFlight {
 		if have == r {
 			n.inFlight = append(n.inFlight[:i], n.inFlight[i+1:]...)
+			c.flying--
 			return
 		}
 	}
@@ -153,6 +154,7 @@ func (c *Core) connDown(ev *ConnDown) {
 		defer c.refuseInit(err)
 	}
 	lost := n.inFlight
+	c.flying -= len(n.inFlight)
 	n.inFlight = nil
 	for _, r := range lost {
 		for i := range r.Entries {

@@ -168,3 +168,15 @@ func (c *Core) deactivate(p *partition) {
 		c.active--
 	}
 }
+
+// dropFirst is list without its first element. A short list moves down, so that
+// one that is emptied and filled all the time keeps its memory.
+func dropFirst[T any](list []*T) []*T {
+	if len(list) > 16 {
+		list[0] = nil
+		return list[1:]
+	}
+	n := copy(list, list[1:])
+	list[n] = nil
+	return list[:n]
+}

@@ -153,6 +153,7 @@ func (c *Core) dispatch(n *node) {
 			break
 		}
 		n.inFlight = append(n.inFlight, r)
+		c.flying++
 		n.lastUsed = c.now
 		r.sentAt, r.node, n.sentAt = c.now, n, c.now
 		c.setRequestAlarm(n)
@@ -173,27 +174,24 @@ func (c *Core) gather(n *node) *Request {
 	for turns := len(n.ready); turns > 0; turns-- {
 		p := n.ready[0]
 		if p.listed != n { // it moved away
-			n.ready = n.ready[1:]
+			n.ready = dropFirst(n.ready)
 			continue
 		}
 		b := c.nextBatch(p, n)
 		if b == nil {
-			n.ready = n.ready[1:]
+			n.ready = dropFirst(n.ready)
 			p.listed = nil
 			continue
 		}
 		if size > 0 && size+b.Size() > c.settings.MaxRequestSize {
 			break // p keeps its turn, and b its place
 		}
-		n.ready = n.ready[1:]
+		n.ready = dropFirst(n.ready)
 		p.listed = nil
 		size += b.Size()
 		mixed = mixed || len(r.Entries) > 0 && r.Entries[0].Topic != p.topic
 		c.send(r, p, b, n)
 		c.evaluate(p)
-	}
-	if len(n.ready) == 0 {
-		n.ready = nil
 	}
 	if len(r.Entries) == 0 {
 		c.freeRequest(r)

@@ -36,6 +36,9 @@ type Spec struct {
 	TxnRecords int    `json:"txn_records"` // mean size of a transaction; 0: no transactions
 }
 
+// TransactionalID is that of every client that sends in transactions.
+const TransactionalID = "load"
+
 // What can become of a record.
 const (
 	Acked      = "acked"       // acknowledged

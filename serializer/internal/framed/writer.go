@@ -98,11 +98,7 @@ func (w *Writer[C]) find(ctx context.Context, topic string) (*Choice[C], error) 
 }
 
 func (w *Writer[C]) choose(ctx context.Context, topic string) (*Choice[C], error) {
-	strategy := w.Settings.Subject
-	if strategy == nil {
-		strategy = schemaregistry.TopicName
-	}
-	subject, err := strategy(topic, w.Settings.Key, w.Record)
+	subject, err := w.Settings.SubjectName(topic, w.Record)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +114,7 @@ func (w *Writer[C]) choose(ctx context.Context, topic string) (*Choice[C], error
 	if ttl := w.Client.LatestTTL(); ttl > 0 && w.usesLatest() {
 		c.until = clock.Now().Add(ttl)
 	}
-	if w.Settings.HeaderID {
+	if w.Settings.HeaderID() {
 		if c.guid, err = w.guid(ctx, subject, r); err != nil {
 			return nil, err
 		}
@@ -199,7 +195,7 @@ func (w *Writer[C]) guid(
 func (w *Writer[C]) Begin(
 	dst []byte, headers *[]serializer.Header, c *Choice[C], indexes []byte,
 ) ([]byte, error) {
-	if !w.Settings.HeaderID {
+	if !w.Settings.HeaderID() {
 		return append(append(dst, c.prefix[:]...), indexes...), nil
 	}
 	if headers == nil {

@@ -25,7 +25,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	for i := range Metrics {
 		rows = append(rows, r.row(&Metrics[i]))
 	}
-	b.WriteString("\n" + align(rows) + "\n")
+	b.WriteString("\n" + Align(rows) + "\n")
 	b.WriteString(report.Wrap("  ", "Medians; in brackets the ratio to A, round by round: its median, "+
 		"lowest and highest. ▲ better, ▼ worse, ≠ different in every round; · no difference that "+
 		"the rounds agree on.", 96))
@@ -64,7 +64,7 @@ func (r *Report) head() []string {
 func (r *Report) row(m *Metric) []string {
 	cells := []string{m.Label}
 	for i, v := range r.Variants {
-		cells = append(cells, value(float64(v.Values(m).Median)))
+		cells = append(cells, Value(float64(v.Values(m).Median)))
 		if i > 0 {
 			cells = append(cells, m.ratio(v.Ratios(r.Variants[0], m)))
 		}
@@ -81,8 +81,8 @@ func (m *Metric) ratio(s Spread) string {
 	return fmt.Sprintf("%.2f × (%.2f – %.2f) %s", s.Median, s.Low, s.High, sign)
 }
 
-// value writes a figure with as many digits as it deserves.
-func value(v float64) string {
+// Value writes a figure with as many digits as it deserves.
+func Value(v float64) string {
 	switch size := math.Abs(v); {
 	case math.IsNaN(v):
 		return "–"
@@ -98,9 +98,9 @@ func value(v float64) string {
 	return fmt.Sprintf("%.3f", v)
 }
 
-// align writes rows in columns, the first to the left and the others to the
+// Align writes rows in columns, the first to the left and the others to the
 // right.
-func align(rows [][]string) string {
+func Align(rows [][]string) string {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {

@@ -1,11 +1,12 @@
 // Package input turns files and standard input into records for the produce
-// command: text lines, newline-delimited JSON, CSV, TSV and Parquet.
+// command: text lines, newline-delimited JSON, JSON arrays, CSV, TSV and Parquet.
 //
 // A Reader is pulled, one record a call, and reuses its memory: what Read put
 // into a Record is good until the next Read. Nothing is read ahead of need, so
 // a line typed at a terminal is a record as soon as its newline is there.
 //
 //	file ─ gunzip ─▶ lines ─▶ line | ndjson | csv | tsv ─▶ Record
+//	             └─▶ json: elements of an array ─────────▶ Record
 //	parquet file ─────────────────────▶ rows ─▶ JSON ───▶ Record
 //
 // A row that cannot be a record is a *RowError, which names file, line and
@@ -28,6 +29,7 @@ type Format string
 const (
 	Lines   Format = "lines"   // one record a line, as Kafka's console producer reads
 	NDJSON  Format = "ndjson"  // one JSON text a line; the line is the value
+	JSON    Format = "json"    // an array of records, or an object with one, such as GeoJSON
 	CSV     Format = "csv"     // RFC 4180 with a header row; the value is a JSON object
 	TSV     Format = "tsv"     // CSV with tabs for commas
 	Parquet Format = "parquet" // the value is a JSON object
@@ -78,7 +80,7 @@ type Options struct {
 	Name   string // what errors call the input: the file's name, or "standard input"
 
 	// Fields that fill parts of the record: a column of CSV, TSV and Parquet, a
-	// member of an NDJSON object. In NDJSON and Parquet "a.b" is b inside a.
+	// member of a JSON object. In JSON and Parquet "a.b" is b inside a.
 	KeyField       string
 	PartitionField string
 	TimestampField string
@@ -110,8 +112,12 @@ func (o Options) hasFields() bool {
 		len(o.HeaderFields) > 0
 }
 
+// Formats lists the formats.
+var Formats = []Format{Lines, NDJSON, JSON, CSV, TSV, Parquet}
+
 // FormatOf guesses the format from a file's name; .gz at its end does not
-// count. A name that tells nothing, or no name, means Lines.
+// count. A name that tells nothing, or no name, means Lines. Of a file called
+// .json Open looks at the beginning too, since it may be JSON or NDJSON.
 func FormatOf(name string) Format {
 	name = strings.TrimSuffix(strings.ToLower(name), ".gz")
 	switch name[strings.LastIndexByte(name, '.')+1:] {
@@ -121,6 +127,8 @@ func FormatOf(name string) Format {
 		return TSV
 	case "ndjson", "jsonl", "json":
 		return NDJSON
+	case "geojson":
+		return JSON
 	case "parquet", "pq":
 		return Parquet
 	}

@@ -233,7 +233,8 @@ func TestNDJSONTakesFieldsFromObjects(t *testing.T) {
 				"in:5: not JSON: unexpected '2' after the end of the value at byte 9; correct the line"}},
 		{name: "JSON over several lines is told apart", in: "{\n\"a\": 1\n}\n", fails: []string{
 			"in:1: not JSON: the line ends where a member's name must be at byte 2; " +
-				"each line must hold one whole JSON text (jq -c makes such lines)",
+				"each line must hold one whole JSON text (jq -c makes such lines); for one array " +
+				"of records give --format json",
 			"in:2: not JSON: unexpected ':' after the end of the value at byte 4; correct the line",
 			"in:3: not JSON: unexpected '}' where a value must be at byte 1; correct the line"}},
 		{name: "a partition must be a number", o: Options{PartitionField: "p"}, in: `{"p":"-1"}`,

@@ -34,6 +34,11 @@ func (n *ndjsonReader) Read(r *Record) error {
 		}
 		line = bytes.Trim(line, " \t\r")
 	}
+	return n.record(r, line)
+}
+
+// record fills r from one JSON text.
+func (n *ndjsonReader) record(r *Record, line []byte) error {
 	r.reset(n.lines.line)
 	if err := n.scan.Scan(line); err != nil {
 		return n.rowError(err.Error(), n.remedy(line))
@@ -63,8 +68,7 @@ func (n *ndjsonReader) rowError(problem, remedy string) error {
 // line of NDJSON but one array of records.
 func (n *ndjsonReader) tooLong(err error) error {
 	if re, ok := err.(*RowError); ok && re.Line == 1 {
-		re.Remedy += "; if the file is one JSON array, put each element on a line of its own " +
-			"(jq -c '.[]')"
+		re.Remedy += "; if the input is one JSON array of records, give --format json"
 	}
 	return err
 }
@@ -75,7 +79,8 @@ func (n *ndjsonReader) remedy(line []byte) string {
 		return "the file is UTF-16: convert it with iconv -f UTF-16 -t UTF-8"
 	}
 	if n.lines.line == 1 && (line[0] == '{' || line[0] == '[') && len(line) < 80 {
-		return "each line must hold one whole JSON text (jq -c makes such lines)"
+		return "each line must hold one whole JSON text (jq -c makes such lines); for one array of " +
+			"records give --format json"
 	}
 	return "correct the line"
 }

@@ -1,6 +1,7 @@
 package input
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -52,7 +53,8 @@ func (c counted) Read(p []byte) (int, error) {
 // o.Format may be empty: the name then tells (FormatOf). o.Name is path.
 func Open(path string, o Options) (Reader, error) {
 	o.Name = path
-	if o.Format == "" {
+	guessed := o.Format == ""
+	if guessed {
 		o.Format = FormatOf(path)
 	}
 	f, err := os.Open(path)
@@ -79,7 +81,16 @@ func Open(path string, o Options) (Reader, error) {
 	} else if o.Format == Parquet {
 		return closeOnError(s, func() (Reader, error) { return newParquetReader(s, f, info.Size(), o) })
 	}
+	if guessed && o.Format == NDJSON && jsonName(path) {
+		buffered := bufio.NewReaderSize(s.r, peeked)
+		o.Format, s.r = jsonOrNDJSON(buffered), buffered
+	}
 	return closeOnError(s, func() (Reader, error) { return newReader(s, o) })
+}
+
+// jsonName reports whether path ends in .json, which leaves open what is in it.
+func jsonName(path string) bool {
+	return strings.HasSuffix(strings.TrimSuffix(strings.ToLower(path), ".gz"), ".json")
 }
 
 func openError(path string, err error) error {
@@ -125,6 +136,8 @@ func newReader(s *source, o Options) (Reader, error) {
 		return &lineReader{source: s, lines: newLineScanner(s.r, o.maxLine()), p: o.Line}, nil
 	case NDJSON:
 		return newNDJSONReader(s, o), nil
+	case JSON:
+		return newJSONReader(s, o), nil
 	case CSV:
 		return newCSVReader(s, o, ',')
 	case TSV:
@@ -132,7 +145,7 @@ func newReader(s *source, o Options) (Reader, error) {
 	case Parquet:
 		return spoolParquet(s, o)
 	}
-	return nil, fmt.Errorf("unknown format %q; there are lines, ndjson, csv, tsv and parquet",
+	return nil, fmt.Errorf("unknown format %q; there are lines, ndjson, json, csv, tsv and parquet",
 		o.Format)
 }
 

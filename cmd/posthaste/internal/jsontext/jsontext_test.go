@@ -3,6 +3,7 @@ package jsontext
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
 	"testing"
 	"unicode/utf8"
 )
@@ -75,4 +76,68 @@ func TestAppendStringReplacesWhatIsNotUTF8(t *testing.T) {
 	if got := AppendString(nil, []byte("a\xffb")); string(got) != "\"a\uFFFDb\"" {
 		t.Errorf("AppendString = %s", got)
 	}
+}
+
+// walk writes what a Parser finds as compact JSON.
+func walk(p *Parser, dst []byte) ([]byte, error) {
+	var err error
+	switch p.Kind() {
+	case '{':
+		dst = append(dst, '{')
+		err = p.Object(func(name []byte) error {
+			dst = append(AppendString(dst, name), ':')
+			var err error
+			dst, err = walk(p, dst)
+			dst = append(dst, ',')
+			return err
+		})
+		dst = append(bytes.TrimSuffix(dst, []byte{','}), '}')
+	case '[':
+		dst = append(dst, '[')
+		err = p.Array(func() error {
+			var err error
+			dst, err = walk(p, dst)
+			dst = append(dst, ',')
+			return err
+		})
+		dst = append(bytes.TrimSuffix(dst, []byte{','}), ']')
+	case '"':
+		var s []byte
+		s, err = p.String()
+		dst = AppendString(dst, s)
+	default:
+		var raw []byte
+		raw, err = p.Skip()
+		dst = append(dst, raw...)
+	}
+	return dst, err
+}
+
+// The parser takes what encoding/json takes, and finds the same values.
+func FuzzParserAgreesWithTheStandardLibrary(f *testing.F) {
+	f.Add([]byte(` {"a\n":{"b":"x\u00e9"},"c":[1,-0.5e+3,true,null,[]],"d":{}} `))
+	f.Add([]byte(`[1,]`))
+	f.Add([]byte(`{"a"}`))
+	f.Add([]byte(``))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		var p Parser
+		p.Reset(in)
+		got, err := walk(&p, nil)
+		if err == nil {
+			err = p.End()
+		}
+		if (err == nil) != json.Valid(in) {
+			t.Fatalf("walking %q: %v, encoding/json says %v", in, err, json.Valid(in))
+		}
+		if err != nil || !utf8.Valid(in) {
+			return
+		}
+		var a, b any
+		if json.Unmarshal(in, &a) != nil || json.Unmarshal(got, &b) != nil {
+			return // a number out of range
+		}
+		if !reflect.DeepEqual(a, b) {
+			t.Fatalf("%q became %q", in, got)
+		}
+	})
 }

@@ -28,7 +28,7 @@ func newFranz(s load.Spec) (client, error) {
 		kgo.DisableClientMetrics(),
 	}
 	if s.TxnRecords > 0 {
-		options = append(options, kgo.TransactionalID("load"))
+		options = append(options, kgo.TransactionalID(load.TransactionalID))
 	}
 	c, err := kgo.NewClient(options...)
 	return &franz{client: c, topic: s.Topic}, err

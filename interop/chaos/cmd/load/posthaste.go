@@ -24,7 +24,7 @@ func newPosthaste(s load.Spec) (client, error) {
 		"linger.ms": "5", "client.id": "load",
 	}
 	if s.TxnRecords > 0 {
-		settings["transactional.id"] = "load"
+		settings["transactional.id"] = load.TransactionalID
 	}
 	cfg, err := posthaste.ConfigFromMap(settings)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 type saramaClient struct {
 	producer sarama.AsyncProducer
 	topic    string
+	open     sync.WaitGroup // records without an outcome
 	readers  sync.WaitGroup // of the two channels of outcomes
 }
 
@@ -48,22 +49,26 @@ func openSarama(s load.Spec, c *sarama.Config) (client, error) {
 	out.readers.Go(func() {
 		for m := range p.Successes() {
 			m.Metadata.(func(load.Outcome))(told(m.Partition, m.Offset, nil))
+			out.open.Done()
 		}
 	})
 	out.readers.Go(func() {
 		for e := range p.Errors() {
 			e.Msg.Metadata.(func(load.Outcome))(told(-1, -1, e.Err))
+			out.open.Done()
 		}
 	})
 	return out, nil
 }
 
 func (s *saramaClient) send(r load.Record, done func(load.Outcome)) {
+	s.open.Add(1)
 	s.producer.Input() <- &sarama.ProducerMessage{Topic: s.topic, Metadata: done,
 		Key: sarama.ByteEncoder(r.KeyBytes()), Value: sarama.ByteEncoder(r.Value())}
 }
 
 func (s *saramaClient) close(context.Context) error {
+	s.open.Wait() // AsyncClose gives up what is to be sent again
 	s.producer.AsyncClose()
 	s.readers.Wait()
 	return nil
