@@ -107,7 +107,7 @@ func newTxnPlan(seed uint64) *txnPlan {
 		"transaction.state.log.num.partitions":                        partitions,
 		"offsets.topic.num.partitions":                                partitions,
 		"transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
-		"posthaste.transaction.version":                               pick(rng, "2", "2", "0"),
+		"posthaste.transaction.version":                               pick(rng, "2", "2", "1", "0"),
 		"posthaste.transaction.marker.delay.ms":                       pick(rng, "0", "0", "15", "200"),
 	} {
 		p.broker[name] = value
