@@ -109,6 +109,7 @@ func report(t *testing.T, what sort, seed uint64, wrong []string, plan fmt.Strin
 	if len(wrong) == 0 {
 		return
 	}
+	fmt.Printf("%s: %s\n", what.again(seed), wrong[0]) // at once, for those who run a night
 	t.Errorf("seed %d breaks a promise. Again: %s", seed, what.again(seed))
 	for _, w := range wrong {
 		t.Log(w)

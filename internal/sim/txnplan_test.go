@@ -46,7 +46,7 @@ func (l *life) group() string { return "group-" + strconv.Itoa(l.actor) }
 // txnKinds are what may break beside what transactions ask for.
 var txnKinds = []kind{inject, inject, inject, inject, inject, inject, inject, inject, reset, cut,
 	cut, hold, hold, lose, slow, refuse, pause, kill, kill, kill, restart, moveLeader, moveLeader,
-	moveLeader, diskFull, grow, readdress}
+	moveLeader, diskFull, grow, grow, recreate, readdress}
 
 // txnRules are as rules are.
 var txnRules = []string{
@@ -107,7 +107,7 @@ func newTxnPlan(seed uint64) *txnPlan {
 		"transaction.state.log.num.partitions":                        partitions,
 		"offsets.topic.num.partitions":                                partitions,
 		"transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
-		"posthaste.transaction.version":                               pick(rng, "2", "2", "0"),
+		"posthaste.transaction.version":                               pick(rng, "2", "2", "1", "0"),
 		"posthaste.transaction.marker.delay.ms":                       pick(rng, "0", "0", "15", "200"),
 	} {
 		p.broker[name] = value
