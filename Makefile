@@ -3,6 +3,7 @@
 TOOL = go tool -modfile=tools/go.mod
 SEED ?= 1
 N ?= 10000
+SIM ?=
 T ?= 30s
 EVENTS ?= 200
 RECORDS ?= 5000000
@@ -41,8 +42,9 @@ chaos: ## a night: Apache Kafka broken under load, side by side; writes the tabl
 	  -chaos.clients=$(CLIENTS) -chaos.transactions=$(TRANSACTIONS) -chaos.goals \
 	  -chaos.table=$(CURDIR)/docs/chaos.md
 
-sim: ## N schedules of faults in virtual time, from SEED on
-	cd internal/sim && go test -run TestSimulation -timeout 24h -sim.seed=$(SEED) -sim.n=$(N)
+sim: ## N schedules of faults in virtual time, from SEED on; SIM=delivery, transactions or both
+	cd internal/sim && go test -run 'TestSimulation|TestTransactions' -timeout 24h \
+	  -sim.seed=$(SEED) -sim.n=$(N) -sim.kind=$(SIM)
 
 mutations: ## the simulation finds bugs that are put in on purpose
 	cd internal/sim && go test -tags mutate -run TestMutations

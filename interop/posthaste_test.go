@@ -2,6 +2,7 @@ package interop
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -27,6 +28,12 @@ func (oursClient) Produce(ctx context.Context, p driver.Produce) (out []record.O
 			err = e
 		}
 	}()
+	transactional := p.Config["transactional.id"] != ""
+	if transactional {
+		if err := errors.Join(producer.InitTransactions(ctx), producer.BeginTransaction()); err != nil {
+			return nil, err
+		}
+	}
 	deliveries := make([]posthaste.Delivery, len(p.Records))
 	out = make([]record.Outcome, len(p.Records))
 	for i, r := range p.Records {
@@ -43,6 +50,12 @@ func (oursClient) Produce(ctx context.Context, p driver.Produce) (out []record.O
 		if err != nil {
 			out[i].Error = err.Error()
 		}
+	}
+	switch {
+	case transactional && p.Abort:
+		return out, producer.AbortTransaction(ctx)
+	case transactional:
+		return out, producer.CommitTransaction(ctx)
 	}
 	return out, nil
 }

@@ -27,22 +27,27 @@ func TestTransactionsOnKafka(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			c := kafka.StartNode(t, kafka.Options{Features: features})
 			s := &transactional{T: t, target: newTarget(t, c.Bootstrap(), 1)}
-			for name, test := range map[string]func(*transactional){
-				"read_committed sees commits and no aborts": (*transactional).commitAndAbort,
-				"a second producer fences the first":        (*transactional).fencing,
-				"a record that fails spoils its own only":   (*transactional).failure,
-				"offsets are committed with the records":    (*transactional).offsets,
-				"InTransaction commits or aborts":           (*transactional).inTransaction,
-				"Close aborts what is open":                 (*transactional).closing,
-				"the tool produces in transactions":         (*transactional).tool,
-				"many transactions, several senders":        (*transactional).many,
-			} {
-				t.Run(name, func(t *testing.T) { test(&transactional{T: t, target: s.target}) })
-			}
+			s.all()
 			t.Run("a restarted coordinator loses nothing", func(t *testing.T) {
 				(&transactional{T: t, target: s.target}).restart(c)
 			})
 		})
+	}
+}
+
+// all is what must hold on any cluster.
+func (s *transactional) all() {
+	for name, test := range map[string]func(*transactional){
+		"read_committed sees commits and no aborts": (*transactional).commitAndAbort,
+		"a second producer fences the first":        (*transactional).fencing,
+		"a record that fails spoils its own only":   (*transactional).failure,
+		"offsets are committed with the records":    (*transactional).offsets,
+		"InTransaction commits or aborts":           (*transactional).inTransaction,
+		"Close aborts what is open":                 (*transactional).closing,
+		"the tool produces in transactions":         (*transactional).tool,
+		"many transactions, several senders":        (*transactional).many,
+	} {
+		s.Run(name, func(t *testing.T) { test(&transactional{T: t, target: s.target}) })
 	}
 }
 

@@ -25,6 +25,10 @@ const (
 	TimeoutNotWritten      // a batch that was sent and timed out counts as not written
 	LeakedBuffer           // the buffer of a batch that expired in flight is not given back
 	CallbackTwice          // callbacks run twice
+	MarkerLost             // a partition of a transaction gets no marker
+	MarkerBeforeData       // a transaction is ended while batches of it are out
+	EpochNotBumped         // a producer that starts does not fence the one before
+	StableAhead            // readers of committed records see what is open, too
 	bugs
 )
 
@@ -36,6 +40,9 @@ func All() []Bug {
 	}
 	return list
 }
+
+// Transactional reports whether only transactions show the bug.
+func (b Bug) Transactional() bool { return b >= MarkerLost }
 
 // String says what is wrong.
 func (b Bug) String() string {
@@ -49,5 +56,9 @@ func (b Bug) String() string {
 		TimeoutNotWritten:  "a timeout reported as NotWritten after a send",
 		LeakedBuffer:       "a leaked buffer",
 		CallbackTwice:      "a callback twice",
+		MarkerLost:         "a transaction marker lost",
+		MarkerBeforeData:   "a transaction marker before the data",
+		EpochNotBumped:     "a producer epoch not bumped",
+		StableAhead:        "a last stable offset that is ahead",
 	}[b]
 }

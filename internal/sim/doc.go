@@ -1,24 +1,17 @@
 // Package sim runs the real client against the real embedded broker inside one
 // process, on virtual time (testing/synctest), a network in memory (package
 // simnet) and a disk in memory. A schedule is made from a seed: settings, load,
-// and what breaks when. After each the broker's log is compared with what the
-// producer said.
+// and what breaks when. After each, what the producer said is compared with what
+// is in the broker's log. docs/simulation.md says what breaks and what is checked.
 //
-//	go test ./internal/sim                          a few hundred schedules
-//	make sim N=100000                               as many as you like
-//	make sim SEED=4711 N=1                          one again
-//	go test ./internal/sim -run TestSimulation -sim.seed=4711 -sim.n=1 -v
+//	go test ./internal/sim                              a few hundred schedules
+//	make sim N=100000                                   as many as you like
+//	make sim SIM=delivery SEED=4711 N=1                 one again
+//	make sim SIM=transactions SEED=4711 N=1             one again
 //
-// What is checked, for every schedule:
-//
-//   - every acknowledged record is in the log: exactly once if the producer is
-//     idempotent, at least once with acks of at least 1; at its offset
-//   - records of a caller keep their order within a partition, if the producer is
-//     idempotent or max.in.flight.requests.per.connection is 1
-//   - every accepted record has an outcome within delivery.timeout.ms
-//   - an outcome comes once, callbacks of a partition in order
-//   - what is NotWritten, or was refused, is not in the log
-//   - after Close nothing is left: memory, connections, goroutines
+// There are two kinds of schedules. Those of delivery have one producer of any
+// settings and several callers; those with transactions have several transactional
+// producers, some under one and the same id.
 //
 // The schedule is the seed's alone. What the scheduler decides is not: the order
 // of events at one and the same instant of virtual time, random choices of
@@ -26,8 +19,10 @@
 // fails again; -sim.repeat tries it several times.
 //
 // The code is in tests, because synctest needs them, and because nothing but
-// tests may link both sides. plan_test.go draws schedules, world_test.go is the
-// cluster and its faults, load_test.go the callers, check_test.go the verdict.
+// tests may link both sides. plan_test.go and txnplan_test.go draw schedules,
+// faults_test.go what breaks, world_test.go is the cluster, load_test.go and
+// txnload_test.go are the applications, reader_test.go is a consumer of committed
+// records, check_test.go and txncheck_test.go are the verdicts.
 //
 // With the build tag mutate the same checks run against a producer and a broker
 // with a bug put in on purpose, one after the other (package mutation): a

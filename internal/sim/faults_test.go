@@ -97,27 +97,39 @@ var rules = []string{
 	"any nth=%n: restart",
 }
 
-// drawFaults draws up to ten faults within the time that the load takes, and
-// some more.
-func (p *cluster) drawFaults(rng *rand.Rand) {
+// kinds are what may break while records are delivered, the more often the more
+// often it stands here.
+var kinds = []kind{inject, inject, inject, inject, inject, reset, cut, cut, cut, hold, hold,
+	lose, slow, refuse, pause, kill, kill, restart, moveLeader, moveLeader, diskFull,
+	recreate, grow, readdress}
+
+// menu is what faults are drawn from.
+type menu struct {
+	most  int
+	kinds []kind
+	rules []string
+	moved []topic // whose leaders move
+}
+
+// drawFaults draws faults within the time that the load takes, and some more.
+func (p *cluster) drawFaults(rng *rand.Rand, m menu) {
 	horizon := 200*time.Millisecond + upTo(rng, 5*time.Second)
 	synced := p.drawSynced(rng)
-	for range rng.IntN(9) {
+	for range rng.IntN(m.most + 1) {
 		f := fault{at: upTo(rng, horizon), node: rng.IntN(p.nodes),
 			direction: pick(rng, simnet.ToServer, simnet.ToClient, simnet.Both)}
 		f.last = pick(rng, upTo(rng, 300*time.Millisecond), upTo(rng, 4*time.Second))
-		f.kind = pick(rng, inject, inject, inject, inject, inject, reset, cut, cut, cut, hold, hold,
-			lose, slow, refuse, pause, kill, kill, restart, moveLeader, moveLeader, diskFull,
-			recreate, grow, readdress)
+		f.kind = pick(rng, m.kinds...)
 		t := pick(rng, p.topics...)
 		f.topic = t.name
 		switch f.kind {
 		case inject:
-			f.rules = drawRules(rng)
+			f.rules = drawRules(rng, m.rules)
 		case cut:
 			f.n = pick(rng, rng.IntN(8), rng.IntN(100), rng.IntN(3000))
 		case moveLeader:
-			f.n = rng.IntN(t.partitions)
+			t = pick(rng, m.moved...)
+			f.topic, f.n = t.name, rng.IntN(t.partitions)
 		case grow:
 			f.n = t.partitions + 1 + rng.IntN(4)
 		case recreate:
@@ -144,7 +156,7 @@ func (p *cluster) drawSynced(rng *rand.Rand) bool {
 }
 
 // drawRules draws faults for broker.Inject.
-func drawRules(rng *rand.Rand) (list []broker.Fault) {
+func drawRules(rng *rand.Rand, rules []string) (list []broker.Fault) {
 	n := 1 + rng.IntN(30)
 	text := strings.NewReplacer("%n", strconv.Itoa(n), "%m", strconv.Itoa(n+1)).
 		Replace(pick(rng, rules...))

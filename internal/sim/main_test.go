@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"testing"
 
 	"github.com/posthaste-go/posthaste/internal/compression"
@@ -11,6 +12,7 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	debug.SetGCPercent(400) // schedules leave much behind, and little at a time
 	compression.KeepZSTDDecoders(2 * runtime.GOMAXPROCS(0))
 	os.Exit(m.Run())
 }

@@ -20,12 +20,22 @@ func TestMutations(t *testing.T) {
 			mutation.Set(bug)
 			defer mutation.Set(mutation.None)
 			for seed := range uint64(*triesFlag) {
-				if v := simulate(t, seed+1); len(v.wrong) > 0 {
-					fmt.Printf("%s: found by seed %d: %s\n", bug, v.plan.seed, v.wrong[0])
+				wrong := tryWith(t, bug, seed+1)
+				if len(wrong) > 0 {
+					fmt.Printf("%s: found by seed %d: %s\n", bug, seed+1, wrong[0])
 					return
 				}
 			}
 			t.Errorf("not found in %d schedules", *triesFlag)
 		})
 	}
+}
+
+// tryWith runs a schedule of the kind that should show the bug.
+func tryWith(t *testing.T, bug mutation.Bug, seed uint64) (wrong []string) {
+	t.Helper()
+	if bug.Transactional() {
+		return simulateTransactions(t, seed).wrong
+	}
+	return simulate(t, seed).wrong
 }

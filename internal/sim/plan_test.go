@@ -99,7 +99,7 @@ func newPlan(seed uint64) *plan {
 	p.drawCluster(seed, rng)
 	p.drawConfig(rng)
 	p.drawLoad(rng)
-	p.drawFaults(rng)
+	p.drawFaults(rng, menu{8, kinds, rules, p.topics})
 	return p
 }
 
@@ -252,8 +252,7 @@ func (p *plan) drawLoad(rng *rand.Rand) {
 // describe writes the plan down, for whoever looks for a bug.
 func (p *plan) describe(w io.Writer) {
 	c := &p.config
-	fmt.Fprintf(w, "seed %d: %d nodes, topics %v, net %+v, broker %v manual=%v\n",
-		p.seed, p.nodes, p.topics, p.net, p.broker, p.manual)
+	p.cluster.describe(w)
 	fmt.Fprintf(w, "acks=%v idempotence=%v in.flight=%d retries=%d linger=%v batch=%d memory=%d"+
 		" block=%v\n", c.Acks, c.EnableIdempotence, c.MaxInFlight, c.Retries, c.Linger, c.BatchSize,
 		c.BufferMemory, c.MaxBlock)
@@ -268,14 +267,25 @@ func (p *plan) describe(w io.Writer) {
 	for i, c := range p.callers {
 		fmt.Fprintf(w, "caller %d: %+v\n", i, c)
 	}
-	for _, f := range p.faults {
-		fmt.Fprintf(w, "fault %v\n", f)
-	}
+	p.describeFaults(w)
 	fmt.Fprintf(w, "close %+v\n", p.close)
 }
 
-func (p *plan) String() string {
+func (p *cluster) describe(w io.Writer) {
+	fmt.Fprintf(w, "seed %d: %d nodes, topics %v, net %+v, broker %v manual=%v\n",
+		p.seed, p.nodes, p.topics, p.net, p.broker, p.manual)
+}
+
+func (p *cluster) describeFaults(w io.Writer) {
+	for _, f := range p.faults {
+		fmt.Fprintf(w, "fault %v\n", f)
+	}
+}
+
+func (p *plan) String() string { return describe(p.describe) }
+
+func describe(write func(io.Writer)) string {
 	var b strings.Builder
-	p.describe(&b)
+	write(&b)
 	return b.String()
 }

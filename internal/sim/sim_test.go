@@ -22,7 +22,8 @@ import (
 
 var (
 	seedFlag   = flag.Uint64("sim.seed", 1, "first seed")
-	countFlag  = flag.Int("sim.n", 500, "number of schedules, one a seed")
+	countFlag  = flag.Int("sim.n", 500, "number of schedules, one a seed, four in five of delivery")
+	kindFlag   = flag.String("sim.kind", "", "make all of one kind: delivery or transactions")
 	repeatFlag = flag.Int("sim.repeat", 1, "how often each schedule is run")
 	logFlag    = flag.Bool("sim.log", false, "print what client and broker log")
 )
@@ -30,71 +31,127 @@ var (
 // stuck is how long a schedule may take on the wall clock; it takes milliseconds.
 const stuck = 20 * time.Second
 
+type counter = atomic.Int64
+
+// sort is a kind of schedules.
+type sort string
+
+const (
+	delivery      sort = "delivery"
+	transactional sort = "transactions"
+)
+
+// count is how many schedules of a sort the flags ask for.
+func (s sort) count() int {
+	switch *kindFlag {
+	case string(s):
+		return *countFlag
+	case "":
+		if s == transactional {
+			return *countFlag / 5
+		}
+		return *countFlag - *countFlag/5
+	}
+	return 0
+}
+
+// again is the command that makes a schedule again.
+func (s sort) again(seed uint64) string {
+	return fmt.Sprintf("make sim SIM=%s SEED=%d N=1", s, seed)
+}
+
 func TestSimulation(t *testing.T) {
-	t.Setenv("GODEBUG", "tracebacklabels=1") // see simulate
+	var records, acked counter
+	each(t, delivery, func(t *testing.T, seed uint64) {
+		v := simulate(t, seed)
+		for _, s := range v.each() {
+			records.Add(1)
+			if s.refused == nil && s.err == nil {
+				acked.Add(1)
+			}
+		}
+		report(t, delivery, seed, v.wrong, v.plan)
+	})
+	fmt.Printf("%d records, %d acknowledged\n", records.Load(), acked.Load())
+}
+
+// each runs the schedules that the flags ask for, as many at a time as there
+// are processors.
+func each(t *testing.T, what sort, run func(t *testing.T, seed uint64)) {
+	n := what.count()
+	if n == 0 {
+		t.Skipf("-sim.kind=%s -sim.n=%d asks for none", *kindFlag, *countFlag)
+	}
+	t.Setenv("GODEBUG", "tracebacklabels=1") // see bubble
 	start := time.Now()
-	var next, records, acked atomic.Int64
+	var next counter
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(*countFlag); i = next.Add(1) - 1 {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
 				seed := *seedFlag + uint64(i)
 				t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 					for range *repeatFlag {
-						v := simulate(t, seed)
-						for _, s := range v.each() {
-							records.Add(1)
-							if s.refused == nil && s.err == nil {
-								acked.Add(1)
-							}
-						}
-						report(t, v)
+						run(t, seed)
 					}
 				})
 			}
 		})
 	}
 	workers.Wait()
-	fmt.Printf("simulation: seeds %d to %d, %d records, %d acknowledged, in %v\n", *seedFlag,
-		*seedFlag+uint64(*countFlag)-1, records.Load(), acked.Load(),
+	fmt.Printf("%s: seeds %d to %d in %v\n", what, *seedFlag, *seedFlag+uint64(n)-1,
 		time.Since(start).Round(time.Millisecond))
 }
 
 // report fails t with what is wrong and how to see it again.
-func report(t *testing.T, v *verdict) {
+func report(t *testing.T, what sort, seed uint64, wrong []string, plan fmt.Stringer) {
 	t.Helper()
-	if len(v.wrong) == 0 {
+	if len(wrong) == 0 {
 		return
 	}
-	t.Errorf("seed %d breaks a promise. Again: make sim SEED=%d N=1", v.plan.seed, v.plan.seed)
-	for _, w := range v.wrong {
+	fmt.Printf("%s: %s\n", what.again(seed), wrong[0]) // at once, for those who run a night
+	t.Errorf("seed %d breaks a promise. Again: %s", seed, what.again(seed))
+	for _, w := range wrong {
 		t.Log(w)
 	}
-	t.Logf("\n%v", v.plan)
+	t.Logf("\n%v", plan)
 }
 
 // simulate runs one schedule.
-func simulate(t *testing.T, seed uint64) (v *verdict) {
+func simulate(t *testing.T, seed uint64) *verdict {
 	t.Helper()
 	p := newPlan(seed)
+	v := &verdict{plan: p, book: &book{plan: p}}
+	bubble(t, subject{delivery, seed, p}, v.say, func(t *testing.T) { schedule(t, v) })
+	return v
+}
+
+// subject is what runs in a bubble.
+type subject struct {
+	sort sort
+	seed uint64
+	plan fmt.Stringer
+}
+
+// bubble runs a schedule in a bubble of its own.
+func bubble(t *testing.T, s subject, say func(string, ...any), run func(*testing.T)) {
+	t.Helper()
 	watchdog := time.AfterFunc(stuck, func() {
 		debug.SetTraceback("all")
-		panic(fmt.Sprintf("seed %d is stuck. Again: make sim SEED=%d N=1\n%v", seed, seed, p))
+		panic(fmt.Sprintf("seed %d is stuck. Again: %s\n%v", s.seed, s.sort.again(s.seed), s.plan))
 	})
 	defer watchdog.Stop()
-	v = &verdict{plan: p, book: &book{plan: p}}
 	defer func() {
 		if r := recover(); r != nil { // synctest: everybody waits, or somebody is left
-			v.say("goroutines: %v", r)
+			say("goroutines: %v", r)
 		}
 	}()
 	synctest.Test(t, func(t *testing.T) {
 		// A panic in any goroutine of the schedule prints the label.
-		labels := pprof.Labels("seed", strconv.FormatUint(seed, 10))
+		labels := pprof.Labels("seed", strconv.FormatUint(s.seed, 10))
 		pprof.SetGoroutineLabels(pprof.WithLabels(t.Context(), labels))
-		schedule(t, v)
+		run(t)
 	})
-	return v
 }
 
 // schedule is simulate inside the bubble.

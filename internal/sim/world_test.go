@@ -313,8 +313,13 @@ func (w *world) heal() {
 			w.net.Refuse(addr, false)
 		}
 	}
-	if b := w.running(); b != nil {
-		b.ClearFaults()
+	b := w.running()
+	if b == nil {
+		return
+	}
+	b.ClearFaults()
+	if b.Topics() == nil { // it should have restarted, and the disk was full
+		w.bounce(fault{kind: restart})
 	}
 }
 

@@ -19,6 +19,9 @@ import (
 // is killed or cut off first has to be replaced itself.
 const electionPatience = 30 * time.Second
 
+// betweenCuts is the time from one cut connection to the next.
+const betweenCuts = 200 * time.Millisecond
+
 // A Class is what a recovery is a recovery from.
 type Class int
 
@@ -98,7 +101,7 @@ func (d *director) act(ctx context.Context, i int, e Event) error {
 	case FreezeLeader:
 		return d.freeze(ctx, i, e, node)
 	case Cut:
-		return d.cut(ctx, e)
+		return d.cut(ctx, e.Cuts)
 	case CutOff:
 		return d.cutOff(ctx, e, node)
 	case Isolate:
@@ -174,6 +177,9 @@ func (d *director) kill(ctx context.Context, i int, e Event, node *kafka.Node) e
 			return err
 		}
 		d.note(Killed, i, found)
+		if err := d.cut(ctx, e.Cuts); err != nil {
+			return err
+		}
 		return d.stage.up(ctx, node)
 	})
 }
@@ -187,6 +193,9 @@ func (d *director) restart(ctx context.Context, e Event, node *kafka.Node) error
 		return err
 	}
 	if err := hold(ctx, e.Hold); err != nil {
+		return err
+	}
+	if err := d.cut(ctx, e.Cuts); err != nil {
 		return err
 	}
 	return d.stage.up(ctx, node)
@@ -253,10 +262,10 @@ func (d *director) moved(ctx context.Context, i int, do func() error) error {
 	})
 }
 
-func (d *director) cut(ctx context.Context, e Event) error {
-	for _, c := range e.Cuts {
+func (d *director) cut(ctx context.Context, cuts []ConnectionCut) error {
+	for _, c := range cuts {
 		d.stage.clients[c.Node].Cut(c.Direction, c.After, c.Reset)
-		if err := hold(ctx, e.Hold); err != nil {
+		if err := hold(ctx, betweenCuts); err != nil {
 			return err
 		}
 	}

@@ -98,7 +98,7 @@ func (a *audit) readOutcomes(file string) error {
 
 func (a *audit) told(o load.Outcome) error {
 	if o.Why != "" {
-		a.why[o.What+": "+o.Why]++
+		a.why[reason(o)]++
 	}
 	if o.Txn {
 		return a.toldTxn(o)

@@ -5,6 +5,8 @@ package chaos
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/posthaste-go/posthaste/interop/chaos/proxy"
@@ -53,7 +55,7 @@ type Event struct {
 	Partition int             // modulo the number of partitions
 	Hold      time.Duration   // how long it lasts, or goes on once others lead
 	Gap       time.Duration   // quiet time before it
-	Cuts      []ConnectionCut // of Cut: one after the other
+	Cuts      []ConnectionCut // one after the other; of a killed node: while it starts again
 	Drop      bool            // silent connections are reset in the end, instead of healing
 }
 
@@ -69,9 +71,34 @@ func (e Event) String() string {
 	return fmt.Sprintf("%v, partition %d, %v", e.Kind, e.Partition, e.Hold.Round(time.Millisecond))
 }
 
-// Plan draws n events. The first of them are one of each kind; the rest comes
-// from shuffled decks. Coordinators are killed only if there are transactions.
-func Plan(seed uint64, n int, transactions bool) []Event {
+// KindsOf is the kinds of events of a run. Coordinators are killed only if there
+// are transactions.
+func KindsOf(transactions bool) []Kind {
+	var all []Kind
+	for k := range kinds {
+		if k != KillCoordinator || transactions {
+			all = append(all, k)
+		}
+	}
+	return all
+}
+
+// ParseKinds reads names of kinds, separated by commas.
+func ParseKinds(names string) ([]Kind, error) {
+	var out []Kind
+	for name := range strings.SplitSeq(names, ",") {
+		i := slices.Index(kindNames[:], name)
+		if i < 0 {
+			return nil, fmt.Errorf("no kind of event is called %q; there are %q", name, kindNames)
+		}
+		out = append(out, Kind(i))
+	}
+	return out, nil
+}
+
+// Plan draws n events of some kinds. The first of them are one of each; the rest
+// comes from shuffled decks.
+func Plan(seed uint64, n int, of []Kind) []Event {
 	r := rand.New(rand.NewPCG(seed, 0x9e3779b9))
 	var events []Event
 	add := func(cards []Kind) {
@@ -80,17 +107,13 @@ func Plan(seed uint64, n int, transactions bool) []Event {
 			events = append(events, draw(r, k))
 		}
 	}
-	var each, all []Kind
-	for k := range kinds {
-		if k == KillCoordinator && !transactions {
-			continue
-		}
-		each = append(each, k)
+	var all []Kind
+	for _, k := range of {
 		for range deck[k] {
 			all = append(all, k)
 		}
 	}
-	add(each)
+	add(slices.Clone(of))
 	for len(events) < n {
 		add(all)
 	}
@@ -113,14 +136,22 @@ func draw(r *rand.Rand, k Kind) Event {
 		e.Hold = between(500*time.Millisecond, 4*time.Second)
 	case KillLeader, KillController, KillCoordinator, RestartLeader:
 		e.Hold = between(500*time.Millisecond, 1500*time.Millisecond)
-	case Cut:
-		e.Hold = 200 * time.Millisecond
-		for range 1 + r.IntN(6) {
-			e.Cuts = append(e.Cuts, ConnectionCut{Node: 1 + r.IntN(nodes),
-				Direction: proxy.Direction(r.IntN(2)), After: r.IntN(4000), Reset: r.IntN(2) == 0})
+		if r.IntN(2) == 0 {
+			e.Cuts = drawCuts(r)
 		}
+	case Cut:
+		e.Cuts = drawCuts(r)
 	default:
 		e.Hold = between(200*time.Millisecond, 800*time.Millisecond)
 	}
 	return e
+}
+
+func drawCuts(r *rand.Rand) []ConnectionCut {
+	cuts := make([]ConnectionCut, 1+r.IntN(6))
+	for i := range cuts {
+		cuts[i] = ConnectionCut{Node: 1 + r.IntN(nodes), Direction: proxy.Direction(r.IntN(2)),
+			After: r.IntN(4000), Reset: r.IntN(2) == 0}
+	}
+	return cuts
 }

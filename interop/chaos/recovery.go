@@ -30,6 +30,10 @@ func (r Recoveries) Quantile(q float64) time.Duration {
 	return r.Took[max(i, 0)]
 }
 
+// fairChance is how long a new leader has to stand before the old one is back, for
+// a client to be blamed that had no acknowledgement by then.
+const fairChance = time.Second
+
 // recoveries finds for each takeover the first acknowledgement after it. One that
 // came only once the old leader was back counts among Never too.
 func recoveries(takeovers []takeover, acks map[int][]time.Time) [classes]Recoveries {
@@ -51,7 +55,7 @@ func recoveries(takeovers []takeover, acks map[int][]time.Time) [classes]Recover
 			"%6d ms: %v in event %d, partition %d, new leader at %s, acknowledged at %s",
 			took.Milliseconds(), t.Class, t.Event, t.Partition,
 			t.Seen.UTC().Format(clockTime), times[i].UTC().Format(clockTime)))
-		if t.Class != Moved && times[i].After(t.Ended) {
+		if t.Class != Moved && t.Ended.Sub(t.Seen) >= fairChance && times[i].After(t.Ended) {
 			r.Never++
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -21,6 +22,7 @@ type Config struct {
 	Client     string
 	Seed       uint64
 	Events     int
+	Kinds      []Kind
 	Rate       int // records a second
 	Records    int // the run goes on until so many are sent, also after the last event
 	TxnRecords int // mean size of a transaction; 0: none
@@ -69,7 +71,7 @@ func Run(t testing.TB, c Config) Result {
 	d := &director{stage: s, watcher: w, logf: t.Logf}
 	failure := hold(ctx, 2*time.Second)
 	if failure == nil {
-		failure = d.play(ctx, Plan(c.Seed, c.Events, c.TxnRecords > 0))
+		failure = d.play(ctx, Plan(c.Seed, c.Events, c.Kinds))
 	}
 	if failure == nil {
 		failure = awaitRecords(ctx, c, began)
@@ -113,6 +115,14 @@ func (a *audit) run(ctx context.Context, s load.Spec, bootstrap string) error {
 	a.conclude(transactions)
 	return err
 }
+
+// reason is an error without what differs from record to record.
+func reason(o load.Outcome) string {
+	why, _, _ := strings.Cut(o.Why, " (")
+	return o.What + ": " + topicPartition.ReplaceAllString(why, topic)
+}
+
+var topicPartition = regexp.MustCompile(topic + `-\d+`)
 
 // reasons is why records failed, the most frequent first.
 func (a *audit) reasons() []string {

@@ -99,7 +99,7 @@ func convert(r *kgo.Record) record.Record {
 }
 
 // Produce writes records in their order. Of the settings it knows acks,
-// compression.type and enable.idempotence, by Java's names.
+// compression.type, enable.idempotence and transactional.id, by Java's names.
 func (Client) Produce(ctx context.Context, p driver.Produce) ([]record.Outcome, error) {
 	options, err := options(p)
 	if err != nil {
@@ -110,6 +110,12 @@ func (Client) Produce(ctx context.Context, p driver.Produce) ([]record.Outcome, 
 		return nil, err
 	}
 	defer client.Close()
+	transactional := p.Config["transactional.id"] != ""
+	if transactional {
+		if err := client.BeginTransaction(); err != nil {
+			return nil, err
+		}
+	}
 	outcomes := make([]record.Outcome, len(p.Records))
 	for i, r := range p.Records {
 		out := &kgo.Record{Topic: r.Topic, Partition: r.Partition, Key: r.Key, Value: r.Value}
@@ -126,7 +132,11 @@ func (Client) Produce(ctx context.Context, p driver.Produce) ([]record.Outcome, 
 			}
 		})
 	}
-	return outcomes, client.Flush(ctx)
+	err = client.Flush(ctx)
+	if err == nil && transactional {
+		err = client.EndTransaction(ctx, kgo.TransactionEndTry(!p.Abort))
+	}
+	return outcomes, err
 }
 
 var codecs = map[string]kgo.CompressionCodec{
@@ -157,6 +167,9 @@ func options(p driver.Produce) ([]kgo.Opt, error) {
 		acks = kgo.LeaderAck()
 	}
 	options = append(options, kgo.RequiredAcks(acks))
+	if id := p.Config["transactional.id"]; id != "" {
+		return append(options, kgo.TransactionalID(id)), nil
+	}
 	idempotent, _ := strconv.ParseBool(p.Config["enable.idempotence"])
 	if !idempotent {
 		options = append(options, kgo.DisableIdempotentWrite())

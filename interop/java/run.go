@@ -36,6 +36,8 @@ const (
 	DumpLogSegments   = "org.apache.kafka.tools.DumpLogSegments"
 	BrokerAPIVersions = "org.apache.kafka.tools.BrokerApiVersionsCommand"
 	ClusterTool       = "org.apache.kafka.tools.ClusterTool"
+	Transactions      = "org.apache.kafka.tools.TransactionsCommand"
+	Features          = "org.apache.kafka.tools.FeatureCommand"
 
 	TransactionsCommand = "org.apache.kafka.tools.TransactionsCommand"
 )

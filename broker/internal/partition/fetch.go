@@ -5,6 +5,7 @@ import (
 
 	"github.com/posthaste-go/posthaste/broker/internal/segment"
 	"github.com/posthaste-go/posthaste/internal/errcode"
+	"github.com/posthaste-go/posthaste/internal/mutation"
 )
 
 // Isolation is a consumer's isolation.level, numbered as in the protocol.
@@ -106,7 +107,7 @@ func (p *Partition) view(i Isolation, currentLeaderEpoch int32) (FetchResult, in
 		HighWatermark: p.log.EndOffset(), LastStableOffset: stable,
 		LogStartOffset: p.log.StartOffset(),
 	}
-	if i == ReadCommitted {
+	if i == ReadCommitted && !mutation.On(mutation.StableAhead) {
 		return f, f.LastStableOffset, nil
 	}
 	return f, f.HighWatermark, nil

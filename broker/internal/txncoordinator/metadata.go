@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/posthaste-go/posthaste/internal/errcode"
+	"github.com/posthaste-go/posthaste/internal/mutation"
 )
 
 // Version is a version of the transaction protocol: the level of the feature
@@ -169,6 +170,7 @@ func (m metadata) initializing(
 		if expected != nil {
 			next.lastEpoch = m.Epoch
 		}
+	case expected == nil && mutation.On(mutation.EpochNotBumped) && m.Epoch != noEpoch:
 	case expected == nil:
 		next.Epoch, next.lastEpoch = m.Epoch+1, noEpoch
 	case m.Epoch == noEpoch || expected.Epoch == m.Epoch:

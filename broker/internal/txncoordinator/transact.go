@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/posthaste-go/posthaste/internal/errcode"
+	"github.com/posthaste-go/posthaste/internal/mutation"
 )
 
 // checkLocked reports why p may not work on the transaction.
@@ -149,7 +150,10 @@ func (c *Coordinator) markLocked(t *transaction) bool {
 	marker := Marker{Producer: t.m.Producer, CoordinatorEpoch: epoch,
 		Commit: t.m.state == PrepareCommit, OwnEpoch: t.m.version.bumps()}
 	var left []TopicPartition
-	for _, tp := range t.m.partitions {
+	for i, tp := range t.m.partitions {
+		if mutation.On(mutation.MarkerLost) && i > 0 {
+			continue
+		}
 		switch code := c.cfg.Markers.WriteMarker(tp, marker); {
 		case code == errcode.None:
 		case code == errcode.UnknownTopicOrPartition, code == errcode.InvalidProducerEpoch,

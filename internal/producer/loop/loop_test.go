@@ -1,9 +1,12 @@
 package loop
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"log/slog"
+	"os"
+	"os/exec"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -172,4 +175,23 @@ func TestStopAtOnce(t *testing.T) {
 		}
 		l.Accumulator.Close()
 	})
+}
+
+// A mistake of ours ends the process, even if the caller in whose turn it shows
+// recovers from panics.
+func TestMistakesEndTheProcess(t *testing.T) {
+	if os.Getenv("LOOP_MISTAKE") != "" {
+		l := &Loop{mailbox: newMailbox()} // without a Core
+		func() {
+			defer func() { recover() }()
+			l.serve()
+		}()
+		os.Exit(0)
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestMistakesEndTheProcess$")
+	cmd.Env = append(os.Environ(), "LOOP_MISTAKE=1")
+	out, err := cmd.CombinedOutput()
+	if err == nil || !bytes.Contains(out, []byte("panic: posthaste: ")) {
+		t.Errorf("%v, output %s", err, out)
+	}
 }

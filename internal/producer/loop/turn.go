@@ -1,6 +1,8 @@
 package loop
 
 import (
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/posthaste-go/posthaste/internal/clock"
@@ -19,6 +21,7 @@ const calm = 1
 // he looks into the mailbox once more when it ends, and finds what the caller has
 // posted before.
 func (l *Loop) serve() {
+	defer crash()
 	for range maxTurns {
 		if !l.turn.TryLock() {
 			return
@@ -40,6 +43,17 @@ func (l *Loop) serve() {
 		}
 	}
 	l.mailbox.ring()
+}
+
+// crash makes a mistake of ours end the process, as it would on a goroutine of our
+// own. A caller that recovers from panics would otherwise go on with a producer
+// whose turn never ends.
+func crash() {
+	if r := recover(); r != nil {
+		stack := debug.Stack()
+		go panic(fmt.Sprintf("posthaste: %v\n\n%s", r, stack))
+		select {}
+	}
 }
 
 // run takes a turn when it is time for one, until Stop.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/posthaste-go/posthaste/internal/errcode"
+	"github.com/posthaste-go/posthaste/internal/mutation"
 	"github.com/posthaste-go/posthaste/internal/producer/batch"
 	"github.com/posthaste-go/posthaste/internal/producer/metadata"
 	"github.com/posthaste-go/posthaste/internal/producer/producerid"
@@ -51,6 +52,7 @@ type TxnAnswer struct {
 	Conn       ConnID
 	Request    *TxnRequest
 	Code       errcode.Code
+	Err        error           // why it could not be asked; nil if Code is the broker's
 	Node       metadata.Broker // of FindCoordinator
 	ID         producerid.ID   // of InitProducerId, and of EndTxn in version 2
 	Raises     bool            // of InitProducerId: the broker can raise epochs (v3)
@@ -119,7 +121,8 @@ func (c *Core) nextAsk() (Ask, bool) {
 		return AddPartitionsToTxn, true
 	case len(t.offsets) > 0:
 		return c.nextOffsetsAsk(), true
-	case state != txn.Committing && state != txn.Aborting, !t.held, !c.quiet():
+	case state != txn.Committing && state != txn.Aborting, !t.held,
+		!c.quiet() && !mutation.On(mutation.MarkerBeforeData):
 		return 0, false
 	case !t.started:
 		c.ended(producerid.NoID)
@@ -239,6 +242,10 @@ func (c *Core) txnAnswer(ev *TxnAnswer) {
 		return
 	}
 	t.out = nil
+	if ev.Err != nil {
+		c.die(batch.Failure{Code: ev.Code, Err: ev.Err})
+		return
+	}
 	refused := t.retries
 	switch ev.Request.Ask {
 	case FindCoordinator:

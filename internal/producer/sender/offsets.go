@@ -83,12 +83,12 @@ func (c *Core) offsetsAdded(ev *TxnAnswer) {
 			t.offsets = nil
 			return
 		}
-		t.offsets[0].added = true
+		t.offsetsAnswered()
 		return
 	case c.again(&t.coordinator, ev.Code):
 		return
 	}
-	t.offsets[0].added = true // finally, though not with success
+	t.offsetsAnswered() // finally, though not with success
 	switch ev.Code {
 	case errcode.UnknownProducerId:
 		t.raise = true
@@ -100,6 +100,14 @@ func (c *Core) offsetsAdded(ev *TxnAnswer) {
 		return
 	}
 	t.offsets = nil
+}
+
+// offsetsAnswered notes that AddOffsetsToTxn has its answer. What it was asked for
+// may have been dropped meanwhile.
+func (t *transaction) offsetsAnswered() {
+	if len(t.offsets) > 0 {
+		t.offsets[0].added = true
+	}
 }
 
 // offsetsCommitted: the group's coordinator has taken offsets, or some.

@@ -22,7 +22,8 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 public final class Load {
   private final JsonNode spec;
   private final BufferedWriter out;
-  private final KafkaProducer<byte[], byte[]> producer;
+  private final Properties settings = new Properties();
+  private KafkaProducer<byte[], byte[]> producer;
   private final long[] numbers; // next of each key
   private long state; // of splitmix64
   private long written; // guarded by out
@@ -57,7 +58,7 @@ public final class Load {
     out = Files.newBufferedWriter(Path.of(spec.get("outcomes").asText()));
     numbers = new long[spec.get("keys").asInt()];
     state = spec.get("seed").asLong();
-    Properties p = new Properties();
+    Properties p = settings;
     p.put("bootstrap.servers", spec.get("bootstrap").asText());
     p.put("client.id", "load");
     p.put("acks", "all");
@@ -66,7 +67,12 @@ public final class Load {
     if (spec.path("txn_records").asInt() > 0) {
       p.put("transactional.id", "load");
     }
-    producer = new KafkaProducer<>(p, new ByteArraySerializer(), new ByteArraySerializer());
+    open();
+  }
+
+  private void open() {
+    producer =
+        new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer());
   }
 
   private void obey(BufferedReader in) {
@@ -187,6 +193,12 @@ public final class Load {
         return;
       } catch (TimeoutException e) {
         why += " " + e;
+      } catch (KafkaException e) { // fatal: a new producer settles what this one left open
+        write("txn " + txn + " unknown", why + " " + e);
+        producer.close();
+        open();
+        producer.initTransactions();
+        return;
       }
     }
   }

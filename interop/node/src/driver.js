@@ -103,16 +103,20 @@ function message(r) {
 
 // produce writes records of one topic and, if they name it, one partition, and
 // answers with each one's outcome. kafkajs reports the base offset of a batch.
+// With transactional.id they are one transaction.
 async function produce(command) {
   const config = command.config
+  const id = config['transactional.id']
   const producer = connect(command).producer({
-    idempotent: config['enable.idempotence'] === 'true',
+    idempotent: id !== undefined || config['enable.idempotence'] === 'true',
     maxInFlightRequests: 1,
+    ...(id !== undefined && { transactionalId: id }),
   })
   await producer.connect()
   try {
+    const transaction = id === undefined ? null : await producer.transaction()
     for (const records of chunks(command.records)) {
-      const [answer] = await producer.send({
+      const [answer] = await (transaction ?? producer).send({
         topic: records[0].topic,
         acks: { all: -1, 1: 1, 0: 0 }[config.acks ?? 'all'],
         compression: CODECS[config['compression.type'] ?? 'none'],
@@ -123,6 +127,7 @@ async function produce(command) {
         offset: answer && r.partition >= 0 ? Number(answer.baseOffset) + i : -1,
       }))
     }
+    if (transaction !== null) await (command.abort ? transaction.abort() : transaction.commit())
   } finally {
     await producer.disconnect()
   }

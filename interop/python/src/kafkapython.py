@@ -56,9 +56,17 @@ def consume(command):
 
 
 def produce(command):
-    """Write records in their order and answer with each one's outcome."""
-    producer = kafka.KafkaProducer(**settings(command))
+    """Write records in their order and answer with each one's outcome.
+
+    With transactional.id they are one transaction, committed or aborted at its end.
+    """
+    config = settings(command)
+    producer = kafka.KafkaProducer(**config)
+    transactional = "transactional_id" in config
     try:
+        if transactional:
+            producer.init_transactions()
+            producer.begin_transaction()
         futures = [
             producer.send(r["topic"], key=loop.decode(r["key"]), value=loop.decode(r["value"]),
                           partition=r["partition"] if r["partition"] >= 0 else None,
@@ -66,6 +74,10 @@ def produce(command):
                           timestamp_ms=r["timestamp"] or None)
             for r in command["records"]]
         producer.flush(timeout=2 * TIMEOUT)
+        if transactional and command.get("abort"):
+            producer.abort_transaction()
+        elif transactional:
+            producer.commit_transaction()
         for future in futures:
             try:
                 metadata = future.get(timeout=TIMEOUT)

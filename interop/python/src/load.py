@@ -60,6 +60,7 @@ class Sender:
         }
         if spec["txn_records"] > 0:
             config["transactional.id"] = "load"
+        self.config = config
         self.producer = ck.Producer(config)
         self.last = time.monotonic()
         self.spare = 0.0
@@ -120,7 +121,13 @@ class Sender:
                     self.send(txn)
                 left -= n
                 self.wait()
-            what, why = self.end(not abort)
+            try:
+                what, why = self.end(not abort)
+            except ck.KafkaException as e:  # fatal: a new one settles what this one left open
+                what, why = "unknown", f" {e}"
+                self.producer.flush(30)
+                self.producer = ck.Producer(self.config)
+                self.producer.init_transactions()
             self.out.write(f"txn {txn} {what} {time.time_ns() // 1000}{why}\n")
 
     def end(self, commit):

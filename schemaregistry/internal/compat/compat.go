@@ -73,6 +73,10 @@ func Parse(s Source, o Options) (Parsed, error) {
 	switch s.Type {
 	case schema.Avro, "":
 		return parseAvro(s, o)
+	case schema.Protobuf:
+		return parseProtobuf(s)
+	case schema.JSON:
+		return parseJSON(s)
 	}
 	return nil, fmt.Errorf("schema type %q: want AVRO, PROTOBUF or JSON", s.Type)
 }

@@ -71,7 +71,7 @@ func run(stdin *bufio.Reader) error {
 	if err != nil {
 		return err
 	}
-	s := &sender{client: c, spec: spec, out: load.NewWriter(file),
+	s := &sender{client: c, open: open, spec: spec, out: load.NewWriter(file),
 		records: load.NewGenerator(spec), stop: make(chan struct{})}
 	go s.await(stdin)
 	fmt.Println("sending")
@@ -80,7 +80,7 @@ func run(stdin *bufio.Reader) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	if err := c.close(ctx); err != nil {
+	if err := s.client.close(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "load: close:", err)
 	}
 	n, err := s.out.Close()
@@ -94,6 +94,7 @@ func run(stdin *bufio.Reader) error {
 // A sender sends a Spec's records at its pace.
 type sender struct {
 	client  client
+	open    func(load.Spec) (client, error)
 	spec    load.Spec
 	out     *load.Writer
 	records *load.Generator
@@ -141,15 +142,15 @@ func (s *sender) sendOne(txn uint32) {
 // sendTransactions sends transaction after transaction, until stopped or until
 // the client can begin no more.
 func (s *sender) sendTransactions() error {
-	t, ok := s.client.(transactor)
-	if !ok {
-		return fmt.Errorf("%s has no transactions here", s.spec.Client)
-	}
 	pace := load.NewPace(s.spec.Rate, time.Now())
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	ctx := context.Background()
 	for txn := uint32(1); ; txn++ {
+		t, ok := s.client.(transactor)
+		if !ok {
+			return fmt.Errorf("%s has no transactions here", s.spec.Client)
+		}
 		if err := t.begin(ctx); err != nil {
 			return fmt.Errorf("begin transaction %d: %w", txn, err)
 		}
@@ -172,5 +173,20 @@ func (s *sender) sendTransactions() error {
 			return nil
 		default:
 		}
+		if what == load.Unknown {
+			if err := s.replace(ctx); err != nil {
+				return err
+			}
+		}
 	}
+}
+
+// replace goes on with a new client, which settles what the old one left open.
+func (s *sender) replace(ctx context.Context) error {
+	if err := s.client.close(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "load: close a client that has failed:", err)
+	}
+	var err error
+	s.client, err = s.open(s.spec)
+	return err
 }
