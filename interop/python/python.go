@@ -104,11 +104,13 @@ type installation struct {
 }
 
 var (
-	install        = sync.OnceValues(func() (installation, error) { return environment("requirements.txt") })
-	installSchemas = sync.OnceValues(func() (installation, error) {
-		return environment("requirements-schemas.txt")
-	})
+	install        = sync.OnceValues(installer("requirements.txt"))
+	installSchemas = sync.OnceValues(installer("requirements-schemas.txt"))
 )
+
+func installer(list string) func() (installation, error) {
+	return func() (installation, error) { return environment(list) }
+}
 
 // environment makes a virtual environment of the packages that a file lists.
 func environment(list string) (in installation, err error) {

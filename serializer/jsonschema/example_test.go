@@ -36,5 +36,5 @@ func ExampleFor() {
 	fmt.Println(err)
 	// Output:
 	// "\x00\x00\x00\x00\x01{\"id\":7,\"item\":\"tea\"}" <nil>
-	// schema 1: id: null, but the schema wants integer (the property is required and missing)
+	// schema 1: item: 5 is a float64, but the schema wants string
 }
