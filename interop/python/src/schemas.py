@@ -38,6 +38,16 @@ def plain(value):
     return value
 
 
+def fields(message):
+    """A message as JSON, 64-bit numbers too: json_format makes text of those."""
+    out = json_format.MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    for field in message.DESCRIPTOR.fields:
+        if field.cpp_type in (field.CPPTYPE_INT64, field.CPPTYPE_UINT64) and field.name in out:
+            out[field.name] = int(out[field.name])
+    return out
+
+
 def deserializer(command):
     """A function of bytes and context that makes a plain value."""
     if command["format"] == "avro":
@@ -47,8 +57,7 @@ def deserializer(command):
         return json_schema.JSONDeserializer(None, schema_registry_client=client(command))
     d = protobuf.ProtobufDeserializer(
         message_class(command), {"use.deprecated.format": False}, client(command))
-    return lambda data, ctx: json_format.MessageToDict(
-        d(data, ctx), preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    return lambda data, ctx: fields(d(data, ctx))
 
 
 def serializer(command):
