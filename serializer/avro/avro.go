@@ -190,9 +190,7 @@ func (d *Serde[T]) Serialize(
 	box := d.boxes.Get().(*T)
 	*box = v
 	out, err := d.append(dst, c.Compiled, box)
-	var zero T
-	*box = zero // the pool keeps nothing of the caller's
-	d.boxes.Put(box)
+	d.boxes.Put(box) // what it refers to stays until the pool is cleared, two collections on
 	return out, err
 }
 
