@@ -22,6 +22,6 @@
 // kafkajs reads as a member of a consumer group, the others by assignment. With
 // three nodes the leader is killed, stopped and frozen under a running
 // producer; package chaos does worse. Kafka's command line tools work on the
-// embedded broker, and its DumpLogSegments reads what the broker wrote to disk. Both kinds of cluster see
-// transactions of every make, and consume-transform-produce loops.
+// embedded broker, and its DumpLogSegments reads what the broker wrote to disk.
+// Both kinds of cluster see transactions, the embedded one those of every make.
 package interop

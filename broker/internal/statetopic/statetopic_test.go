@@ -117,8 +117,7 @@ func TestReplayStopsWithTheCalleesError(t *testing.T) {
 	must(t, d.Close())
 }
 
-// Records of transactions come with their producer, and the ends behind them,
-// also when all of it was compacted.
+// Records of transactions come with their producer, and the ends behind them.
 func TestReplayTellsTransactionsApart(t *testing.T) {
 	now := func() time.Time { return time.UnixMilli(t0) }
 	d, p := open(t, vfs.NewMem(now), now)
