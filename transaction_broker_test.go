@@ -25,8 +25,11 @@ type coordinating struct {
 	code    errcode.Code
 	nth     int // of the requests at that place, from 1
 
-	// Answers to EndTxn wait until it is closed; nil for at once.
+	// Answers to hold, which is EndTxn unless set, wait until release is closed; nil
+	// for at once.
 	release chan struct{}
+	hold    protocol.Key
+	oldest  bool // the newest TxnOffsetCommit is that of before KIP-447
 
 	mu       sync.Mutex
 	seen     int
@@ -81,7 +84,11 @@ func (b *coordinating) answer(frame []byte) []byte {
 		b.Errorf("%v: %v", h.Key, err)
 		return nil
 	}
-	if h.Key == protocol.EndTxn && b.release != nil {
+	hold := b.hold
+	if hold == 0 {
+		hold = protocol.EndTxn
+	}
+	if h.Key == hold && b.release != nil {
 		<-b.release
 	}
 	b.mu.Lock()
@@ -153,6 +160,9 @@ func (b *coordinating) fillTransactional(req kmsg.Request, resp kmsg.Response) {
 	case *kmsg.TxnOffsetCommitRequest:
 		code := b.note("TxnOffsetCommit", "TxnOffsetCommit v%d group=%s epoch=%d member=%s gen=%d n=%d",
 			req.Version, req.Group, req.ProducerEpoch, req.MemberID, req.Generation, len(req.Topics))
+		if req.InstanceID != nil {
+			b.requests[len(b.requests)-1] += " instance=" + *req.InstanceID
+		}
 		t := kmsg.NewTxnOffsetCommitResponseTopic()
 		t.Topic = req.Topics[0].Topic
 		t.Partitions = []kmsg.TxnOffsetCommitResponseTopicPartition{{ErrorCode: code}}
@@ -210,6 +220,9 @@ func (b *coordinating) apiVersions(r *kmsg.ApiVersionsResponse) {
 	} {
 		k := kmsg.NewApiVersionsResponseApiKey()
 		k.ApiKey, k.MaxVersion = int16(key), newest
+		if b.oldest && key == protocol.TxnOffsetCommit {
+			k.MaxVersion = 2
+		}
 		r.ApiKeys = append(r.ApiKeys, k)
 	}
 	f := kmsg.NewApiVersionsResponseFinalizedFeature()

@@ -52,6 +52,7 @@ type TxnAnswer struct {
 	Conn       ConnID
 	Request    *TxnRequest
 	Code       errcode.Code
+	Err        error           // why it could not be asked; nil if Code is the broker's
 	Node       metadata.Broker // of FindCoordinator
 	ID         producerid.ID   // of InitProducerId, and of EndTxn in version 2
 	Raises     bool            // of InitProducerId: the broker can raise epochs (v3)
@@ -241,6 +242,10 @@ func (c *Core) txnAnswer(ev *TxnAnswer) {
 		return
 	}
 	t.out = nil
+	if ev.Err != nil {
+		c.die(batch.Failure{Code: ev.Code, Err: ev.Err})
+		return
+	}
 	refused := t.retries
 	switch ev.Request.Ask {
 	case FindCoordinator:

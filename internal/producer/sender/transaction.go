@@ -121,6 +121,10 @@ func (c *Core) transact(call *Transact) {
 		t.sweep = true
 		c.publishState()
 	case txn.SendOffsets:
+		if len(call.Offsets) == 0 {
+			c.finish(call, nil)
+			return
+		}
 		t.offsets = append(t.offsets,
 			&offsets{group: call.Group, call: call, left: slices.Clone(call.Offsets)})
 	}

@@ -3,6 +3,7 @@ package sender
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/posthaste-go/posthaste/internal/errcode"
@@ -100,14 +101,44 @@ func (h *harness) answerAsk(code errcode.Code, node int32) {
 	h.pending = append(h.pending, a)
 }
 
-// coordinate takes ok, a code, or the broker that coordinates.
+// coordinate takes ok, a code, or the broker that coordinates; behind ok pid=9/0
+// for the id that is given, old for a coordinator that cannot raise epochs; or
+// t-0=CODE for the partitions that an answer refuses.
 func (h *harness) coordinate(args []string) {
-	if id, found := strings.CutPrefix(args[0], "broker"); found {
+	switch id, found := strings.CutPrefix(args[0], "broker"); {
+	case found:
 		h.answerAsk(errcode.None, atoi(h, id))
-	} else if args[0] == "ok" {
+	case args[0] == "ok":
 		h.answerAsk(errcode.None, 1)
-	} else {
+	case strings.Contains(args[0], "="):
+		h.answerAsk(errcode.None, 1)
+		h.refusePartitions(args)
+	default:
 		h.answerAsk(code(h, args[0]), 1)
 	}
+	answer := h.pending[len(h.pending)-1].(*TxnAnswer)
+	for _, a := range args[1:] {
+		if id, found := strings.CutPrefix(a, "pid="); found {
+			pid, epoch, _ := strings.Cut(id, "/")
+			answer.ID = producerid.ID{ID: int64(atoi(h, pid)), Epoch: int16(atoi(h, epoch))}
+		} else if a == "old" {
+			answer.Raises = false
+		}
+	}
 	h.post()
+}
+
+// refusePartitions puts codes into the answer that comes next.
+func (h *harness) refusePartitions(args []string) {
+	answer := h.pending[len(h.pending)-1].(*TxnAnswer)
+	for _, a := range args {
+		name, why, _ := strings.Cut(a, "=")
+		q := h.src.byName[name]
+		at := TopicPartition{q.topic, q.index}
+		answer.Partitions = slices.DeleteFunc(answer.Partitions, func(p PartitionCode) bool {
+			return p.TopicPartition == at
+		})
+		answer.Partitions = append(answer.Partitions,
+			PartitionCode{TopicPartition: at, Code: code(h, why)})
+	}
 }
