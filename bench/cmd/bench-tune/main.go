@@ -157,8 +157,9 @@ func (s *settings) compare(ctx context.Context, grid, adaptive found) error {
 	}
 	var c compared
 	topic := fmt.Sprintf("bench-tune-%x", time.Now().UnixNano())
-	err := s.posthaste(ctx, &c, "perf", "--topic", topic, "--partitions", "6", "--num-records", strconv.Itoa(records), "--rounds",
-		strconv.Itoa(s.rounds), "--compare", grid.file, "--compare", adaptive.file)
+	err := s.posthaste(ctx, &c, "perf", "--topic", topic, "--partitions", "6",
+		"--num-records", strconv.Itoa(records), "--rounds", strconv.Itoa(s.rounds), "--compare",
+		grid.file, "--compare", adaptive.file)
 	if err != nil {
 		return err
 	}

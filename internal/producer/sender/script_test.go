@@ -45,7 +45,8 @@ import (
 //	features 2                         transaction.version that brokers report from now on
 //	init / begin / commit / abort / offsets g t-0=5 / spoil t
 //	                                   the user's transactional calls
-//	coordinate ok [pid=9/0] [old]|CODE|broker2|t-0=CODE …  the answer to the transactional request that is out
+//	coordinate ok [pid=9/0] [old]|CODE|broker2|t-0=CODE …
+//	                                   the answer to the transactional request that is out
 //	end                                nothing may be left
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
