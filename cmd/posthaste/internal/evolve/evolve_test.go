@@ -75,7 +75,8 @@ func TestChangesThatCannotBeMadeAreRefused(t *testing.T) {
 			Changes{Add: []Field{{Name: "z", Type: "int", Default: "5"}}}, "proto3 has no defaults"},
 		{"a new name in JSON Schema", "JSON", jsonSchema, Changes{Rename: []string{"x=y"}},
 			"JSON Schema has no aliases"},
-		{"half a rename", "AVRO", avroSchema, Changes{Rename: []string{"x"}}, "--rename x: write OLD=NEW"},
+		{"half a rename", "AVRO", avroSchema, Changes{Rename: []string{"x"}},
+			"--rename x: write OLD=NEW"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
