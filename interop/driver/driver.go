@@ -123,6 +123,27 @@ func (d *Driver) Produce(ctx context.Context, p Produce) ([]record.Outcome, erro
 	}{"produce", p})
 }
 
+// Transform asks for records to be copied from one topic to another as a member
+// of a group, until Count are committed: records and offsets in transactions,
+// every third of which is aborted.
+type Transform struct {
+	Bootstrap string            `json:"bootstrap"`
+	From      string            `json:"from"`
+	To        string            `json:"to"`
+	Group     string            `json:"group"`
+	Count     int               `json:"count"`
+	Config    map[string]string `json:"config"` // of the producer; has transactional.id
+}
+
+// Transform copies records.
+func (d *Driver) Transform(ctx context.Context, t Transform) error {
+	_, err := rows[struct{}](ctx, d, struct {
+		Op string `json:"op"`
+		Transform
+	}{"transform", t})
+	return err
+}
+
 // Partitions asks which partition of count the client's default partitioner
 // gives each key.
 func (d *Driver) Partitions(ctx context.Context, keys [][]byte, count int) ([]int32, error) {
@@ -157,6 +178,12 @@ func (d *Driver) Run(ctx context.Context, tool Tool) (Result, error) {
 		return Result{}, fmt.Errorf("run %s: %d results: %w", tool.Class, len(results), err)
 	}
 	return results[0], nil
+}
+
+// Rows sends a command that only one program knows and returns the rows of its
+// answer.
+func Rows[T any](ctx context.Context, d *Driver, command any) ([]T, error) {
+	return rows[T](ctx, d, command)
 }
 
 func rows[T any](ctx context.Context, d *Driver, command any) ([]T, error) {
