@@ -37,6 +37,8 @@ type production struct {
 
 	compresses bool
 	txn        *transactions // nil without --transactional-id
+	admin      *admin
+	passOver   int64 // rows of the input that earlier runs have produced
 
 	begun   time.Time
 	n       int64 // records and broken rows of the input so far
@@ -55,8 +57,12 @@ type progress struct {
 }
 
 func newProduction(e *env, c *produceCmd, p recordProducer, o input.Options) *production {
-	return &production{e: e, cmd: c, producer: p, options: o, keys: report.NewKeys(),
+	run := &production{e: e, cmd: c, producer: p, options: o, keys: report.NewKeys(),
 		outcomes: newOutcomes(e, c.DeliveryReport), txn: newTransactions(c, p), begun: time.Now()}
+	if run.txn != nil {
+		run.txn.read = &run.n
+	}
+	return run
 }
 
 // all produces every input. The error is the one that stopped it early; records
@@ -65,6 +71,9 @@ func (p *production) all() error {
 	stop := p.showProgress()
 	defer stop()
 	if err := p.txn.init(p.e.ctx); err != nil {
+		return err
+	}
+	if err := p.resume(); err != nil {
 		return err
 	}
 	for _, path := range p.cmd.inputs() {
@@ -91,6 +100,8 @@ func (p *production) one(path string) (err error) {
 	var rec input.Record
 	for {
 		switch err := r.Read(&rec); {
+		case err == nil && p.n < p.passOver:
+			p.n++
 		case err == nil:
 			if err := p.send(nameOf(path), &rec); err != nil {
 				return err
