@@ -11,7 +11,7 @@ RATE ?= 5000
 CLIENTS ?= posthaste,java,franz-go,librdkafka
 TRANSACTIONS ?= 0
 
-.PHONY: check test lint race interop chaos sim mutations bench bench-peers fuzz golden docs
+.PHONY: check test lint race interop chaos sim mutations eos txn-cost bench bench-peers fuzz golden docs
 
 check: lint benchmarks-once sim mutations interop race ## all of it; tests last
 
@@ -48,6 +48,12 @@ sim: ## N schedules of faults in virtual time, from SEED on; SIM=delivery, trans
 
 mutations: ## the simulation finds bugs that are put in on purpose
 	cd internal/sim && go test -tags mutate -run TestMutations
+
+eos: ## exactly once, killed again and again: 200,000 rows, 1,000,000 records through a transform
+	cd interop && POSTHASTE_KILLS=20 POSTHASTE_EOS_RECORDS=1000000 go test -v -timeout 2h -run 'Killed' .
+
+txn-cost: ## what transactions cost beside none, and commits beside other clients
+	cd interop && POSTHASTE_COST=1 go test -v -timeout 30m -run TestTransactionCost .
 
 bench: ## this module's benchmarks, ten runs
 	go test -run '^$$' -bench . -count 10 ./...

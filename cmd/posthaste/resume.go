@@ -6,6 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/posthaste-go/posthaste"
 	"github.com/posthaste-go/posthaste/cmd/posthaste/internal/report"
@@ -68,6 +71,15 @@ func (r *resumption) produced(ctx context.Context, a *admin) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
 	defer cancel()
 	offsets, err := a.FetchOffsets(ctx, r.group)
+	for kerr.IsRetriable(err) { // a cluster's first group makes __consumer_offsets
+		select {
+		case <-time.After(100 * time.Millisecond):
+			offsets, err = a.FetchOffsets(ctx, r.group)
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
 	if err != nil {
 		return 0, a.failed(ctx, "cannot ask how far the last run came", err)
 	}

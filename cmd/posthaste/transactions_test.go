@@ -47,7 +47,7 @@ func (s *script) SendOffsetsToTransaction(context.Context,
 	map[posthaste.TopicPartition]posthaste.OffsetAndMetadata, posthaste.GroupMetadata) error {
 	return s.step("offsets")
 }
-func (s *script) AbortTransaction(context.Context) error  { return s.step("abort") }
+func (s *script) AbortTransaction(context.Context) error { return s.step("abort") }
 
 func TestTransactionsDivideTheInput(t *testing.T) {
 	fenced := fmt.Errorf("taken over: %w", posthaste.ErrFenced)
