@@ -5,15 +5,21 @@ SEED ?= 1
 N ?= 10000
 SIM ?=
 T ?= 30s
+ROUNDS ?= 5
 EVENTS ?= 200
 RECORDS ?= 5000000
 RATE ?= 5000
 CLIENTS ?= posthaste,java,franz-go,librdkafka
 TRANSACTIONS ?= 0
 
-.PHONY: check test lint race interop chaos sim mutations eos txn-cost bench bench-peers fuzz golden docs
+# Packages with budgets of instructions, and those with golden files.
+GUARDED = . ./internal/wire $(addprefix ./internal/producer/,accumulator completion conn sender)
+GOLDEN = $(shell go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | \
+  sed -n 's,^\([^ ]*\) .*posthaste/internal/golden.*,\1,p')
 
-check: lint benchmarks-once sim mutations interop race ## all of it; tests last
+.PHONY: check test lint race interop chaos sim mutations eos txn-cost bench bench-peers fuzz golden docs guard
+
+check: lint benchmarks-once guard sim mutations interop race ## all of it; tests last
 
 test: ## seconds: no Java, no network beyond loopback
 	go test ./...
@@ -32,6 +38,9 @@ race: ## the whole suite under the race detector
 
 benchmarks-once: ## every benchmark once, so that none rots
 	go test -run '^$$' -bench . -benchtime 1x ./... >/dev/null
+
+guard: ## instructions of hot paths within their budgets; UPDATE=-update sets them
+	POSTHASTE_GUARD=1 go test -count=1 -run '^TestInstructions$$' $(GUARDED) $(UPDATE)
 
 interop: ## against Apache Kafka and other clients
 	cd interop && go test -timeout 20m ./...
@@ -58,14 +67,15 @@ txn-cost: ## what transactions cost beside none, and commits beside other client
 bench: ## this module's benchmarks, ten runs
 	go test -run '^$$' -bench . -count 10 ./...
 
-bench-peers: ## side by side with other clients; see bench/README.md
-	cd bench && go run ./cmd/bench-run
+bench-peers: ## side by side with other clients, hours; see bench/README.md
+	cd bench && rm -f results.jsonl && go run ./cmd/bench-run --kafka --rounds $(ROUNDS) \
+	  --wait-quiet 60s --raw results.jsonl --img ../docs/img >results.md
 
 fuzz: ## every fuzz target for T
 	go run ./internal/tidy/fuzzall -fuzztime $(T)
 
 golden: ## rewrite golden files; the diff is the review
-	go test ./... -update
+	go test $(GOLDEN) -update
 
 docs: ## rewrite generated documents
-	go test . ./internal/config ./internal/metrics -run 'Doc|Golden' -update
+	go test $(GOLDEN) -run 'Doc|Golden|Help' -update

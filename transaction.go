@@ -60,7 +60,8 @@ func (p *Producer) BeginTransaction() error {
 // will see all of it.
 //
 //	ErrAbortable       a record or offset failed; nothing is committed, abort it
-//	ErrOutcomeUnknown  max.block.ms or ctx ended first; call it again to wait on
+//	ErrOutcomeUnknown  max.block.ms or ctx ended first: call it again to wait on;
+//	                   with ErrClosed, the producer was closed meanwhile
 //	ErrInvalidState    no transaction is open
 //	ErrFenced          another producer of the same transactional id took over
 //	ErrFatal           the producer is of no use any more
@@ -89,7 +90,10 @@ func (p *Producer) transact(ctx context.Context, call txn.Event) error {
 	t := &p.transactions
 	t.mu.Lock()
 	op := t.pending
-	switch {
+	switch over := p.over(); {
+	case over != nil:
+		t.mu.Unlock()
+		return p.afterwards(op, call, over)
 	case op == nil:
 		if err := ctx.Err(); err != nil && call != txn.Abort { // an abort is always wanted
 			t.mu.Unlock()
@@ -107,12 +111,13 @@ func (p *Producer) transact(ctx context.Context, call txn.Event) error {
 	if err := p.awaitCall(ctx, op); err != nil {
 		return err
 	}
+	err := p.transactionError(op.Err)
 	t.mu.Lock()
-	if t.pending == op {
+	if t.pending == op && !errors.Is(err, ErrOutcomeUnknown) { // who asks again hears it again
 		t.pending = nil
 	}
 	t.mu.Unlock()
-	return p.transactionError(op.Err)
+	return err
 }
 
 // mayTransact refuses calls that make no sense whatever the state is.
@@ -125,12 +130,40 @@ func (p *Producer) mayTransact(call txn.Event) error {
 		return &failure{is: ErrInvalidState, text: fmt.Sprintf(
 			"%v in a callback would wait for itself", call)}
 	}
+	return nil
+}
+
+// over is why the producer can do nothing more, nil while it can.
+func (p *Producer) over() error {
 	p.gate.Lock()
 	defer p.gate.Unlock()
 	if p.final {
 		return *p.down.Load()
 	}
 	return nil
+}
+
+// afterwards is what a call says once the producer is over. One that was made
+// before and timed out, pending, still has its own end.
+func (p *Producer) afterwards(pending *sender.Transact, call txn.Event, over error) error {
+	if pending == nil || pending.Call != call {
+		return over
+	}
+	return p.ended(pending, over)
+}
+
+// ended is what a call says that is not waited for any more because of cause.
+func (p *Producer) ended(op *sender.Transact, cause error) error {
+	select {
+	case <-op.Finished.Done:
+		return p.transactionError(op.Err)
+	default:
+	}
+	if op.Call != txn.Commit {
+		return cause
+	}
+	return &failure{is: cause, cause: ErrOutcomeUnknown, text: fmt.Sprintf(
+		"%v: %v; whether the transaction was committed is not known", op.Call, cause)}
 }
 
 // awaitCall waits for a call's end, at most max.block.ms.
@@ -146,7 +179,7 @@ func (p *Producer) awaitCall(ctx context.Context, op *sender.Transact) error {
 	case <-op.Finished.Done:
 		return nil
 	case <-p.closed:
-		return ErrClosed
+		return p.ended(op, ErrClosed)
 	case <-ctx.Done():
 	}
 	cause := context.Cause(ctx)
@@ -272,7 +305,6 @@ func (p *Producer) endTransaction(ctx context.Context) error {
 	t := &p.transactions
 	t.mu.Lock()
 	op := t.pending
-	t.pending = nil
 	t.mu.Unlock()
 	if op == nil || op.Call != txn.Abort {
 		if op != nil {

@@ -44,6 +44,9 @@ func (p *Producer) SendOffsetsToTransaction(
 	if err := p.mayTransact(txn.SendOffsets); err != nil {
 		return err
 	}
+	if err := p.over(); err != nil {
+		return err
+	}
 	if group.GroupID == "" {
 		return errors.New("SendOffsetsToTransaction: the group has no GroupID")
 	}

@@ -178,6 +178,36 @@ func TestCloseAbortsAnOpenTransaction(t *testing.T) {
 	}
 }
 
+// Close does not wait for ever, and what a commit that it interrupts has come to
+// is not known: neither to who waits in the call, nor to who calls again.
+func TestACommitThatIsInterruptedByCloseIsNotKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &coordinating{TB: t, version: 2, release: make(chan struct{})}
+		p := transactional(t, b)
+		must(t, p.InitTransactions(t.Context()))
+		must(t, p.BeginTransaction())
+		_, err := p.SendSync(t.Context(), Record{Topic: "t"})
+		must(t, err)
+		waiting := make(chan error)
+		go func() { waiting <- p.CommitTransaction(t.Context()) }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
+		defer cancel()
+		if err := p.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Close is %v, want context.DeadlineExceeded", err)
+		}
+		for name, err := range map[string]error{
+			"the call that waits": <-waiting, "the next one": p.CommitTransaction(t.Context()),
+		} {
+			if !errors.Is(err, ErrOutcomeUnknown) || !errors.Is(err, ErrClosed) {
+				t.Errorf("%s is %v, want ErrOutcomeUnknown and ErrClosed", name, err)
+			}
+		}
+		close(b.release)
+		b.conns.Wait()
+	})
+}
+
 func TestTransactionalCallsNeedATransactionalID(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.BootstrapServers = []string{"127.0.0.1:1"}

@@ -74,6 +74,31 @@ func (c *rawClient) receive(req kmsg.Request) (kmsg.Response, error) {
 	return resp, nil
 }
 
+// bytes asks with a body that kmsg has not written and returns the response's.
+func (c *rawClient) bytes(key protocol.Key, version int16, body []byte) []byte {
+	c.t.Helper()
+	c.id++
+	h := protocol.RequestHeader{Key: key, Version: version, CorrelationID: c.id}
+	frame := append(h.Append(make([]byte, 4)), body...)
+	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
+	if _, err := c.conn.Write(frame); err != nil {
+		c.t.Fatal(err)
+	}
+	var size [4]byte
+	if _, err := io.ReadFull(c.conn, size[:]); err != nil {
+		c.t.Fatal(err)
+	}
+	frame = make([]byte, binary.BigEndian.Uint32(size[:]))
+	if _, err := io.ReadFull(c.conn, frame); err != nil {
+		c.t.Fatal(err)
+	}
+	_, body, err := protocol.ParseResponseHeader(frame, key, version)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return body
+}
+
 func (c *rawClient) ask(req kmsg.Request) (kmsg.Response, error) {
 	c.send(req)
 	return c.receive(req)

@@ -1,7 +1,10 @@
 package broker_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -11,6 +14,7 @@ import (
 
 	"github.com/posthaste-go/posthaste/broker"
 	"github.com/posthaste-go/posthaste/internal/errcode"
+	"github.com/posthaste-go/posthaste/internal/protocol"
 	"github.com/posthaste-go/posthaste/internal/wire"
 )
 
@@ -159,6 +163,42 @@ func (c *v1) offset(group string) (int64, errcode.Code) {
 	resp := call[*kmsg.OffsetFetchResponse](c.rawClient, 8, req)
 	p := resp.Groups[0].Topics[0].Partitions[0]
 	return p.Offset, errcode.Code(p.ErrorCode)
+}
+
+// Version 6 of InitProducerId, byte by byte: kmsg does not know it.
+func TestTwoPhaseCommit(t *testing.T) {
+	for _, enabled := range []bool{false, true} {
+		b := broker.Run(t, broker.Config{Properties: map[string]string{
+			"transaction.two.phase.commit.enable": fmt.Sprint(enabled)}})
+		want := errcode.TransactionalIdAuthorizationFailed
+		if enabled {
+			want = errcode.None
+		}
+		for _, tt := range []struct {
+			name               string
+			timeout            int32
+			twoPhase, prepared byte
+			want               errcode.Code
+		}{
+			{"without", 60_000, 0, 0, errcode.None},
+			{"with", 60_000, 1, 0, want},
+			{"and a transaction that is to stay", 60_000, 0, 1, errcode.UnsupportedVersion},
+			{"without a timeout", 0, 0, 0, errcode.InvalidTransactionTimeout},
+		} {
+			c := dialRaw(t, b.Addr())
+			body := protocol.AppendCompactString(nil, "one")
+			body = binary.BigEndian.AppendUint32(body, uint32(tt.timeout))
+			body = append(body, bytes.Repeat([]byte{0xff}, 8+2)...) // no producer
+			body = append(body, tt.twoPhase, tt.prepared, 0)
+			resp := c.bytes(protocol.InitProducerID, 6, body)
+			code := errcode.Code(binary.BigEndian.Uint16(resp[4:]))
+			id := int64(binary.BigEndian.Uint64(resp[6:]))
+			if len(resp) != 4+2+2*(8+2)+1 || code != tt.want || (id >= 0) != (code == errcode.None) {
+				t.Errorf("enabled %v, %s: %s, producer %d in %d bytes, want %s",
+					enabled, tt.name, code.Name(), id, len(resp), tt.want.Name())
+			}
+		}
+	}
 }
 
 func TestPendingOffsetsAreUnstableUntilTheMarker(t *testing.T) {

@@ -21,7 +21,7 @@ func TestApiVersionsAreThoseOfKafka(t *testing.T) {
 		protocol.SyncGroup: {Min: 0, Max: 5}, protocol.DescribeGroups: {Min: 0, Max: 6},
 		protocol.ListGroups: {Min: 0, Max: 5}, protocol.APIVersions: {Min: 0, Max: 5},
 		protocol.CreateTopics: {Min: 2, Max: 7}, protocol.DeleteTopics: {Min: 1, Max: 6},
-		protocol.DeleteRecords: {Min: 0, Max: 2}, protocol.InitProducerID: {Min: 0, Max: 5},
+		protocol.DeleteRecords: {Min: 0, Max: 2}, protocol.InitProducerID: {Min: 0, Max: 6},
 		protocol.OffsetForLeaderEpoch: {Min: 2, Max: 4}, protocol.DescribeConfigs: {Min: 1, Max: 4},
 		protocol.AlterConfigs: {Min: 0, Max: 2}, protocol.DescribeLogDirs: {Min: 1, Max: 5},
 		protocol.CreatePartitions: {Min: 0, Max: 3}, protocol.DeleteGroups: {Min: 0, Max: 3},
@@ -54,6 +54,9 @@ func TestEveryAdvertisedVersionIsAnswered(t *testing.T) {
 				continue // advertised for librdkafka's sake only: KAFKA-18659
 			}
 			req := kmsg.RequestForKey(key)
+			if v > req.MaxVersion() {
+				continue // kmsg does not know it: see TestTwoPhaseCommit
+			}
 			req.SetVersion(v)
 			fill(req, topicID(c, "orders"))
 			if _, err := c.ask(req); err != nil {

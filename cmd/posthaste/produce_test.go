@@ -328,6 +328,22 @@ func TestProduceWithoutABrokerBringsItsOwn(t *testing.T) {
 	}
 }
 
+func TestTransactionsWithoutABroker(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for range 2 { // the second finds what the first has left
+		r := must(t, "a\nb\nc\n", "produce", "--topic", "t", "--transactional-id", "one",
+			"--transaction-records", "2")
+		if !strings.Contains(r.err, "3 records committed, none failed") {
+			t.Errorf("summary = %s", r.err)
+		}
+	}
+	out := must(t, "", "consume", "--topic", "t", "--from-beginning", "--max-messages", "6",
+		"--isolation-level", "read_committed").out
+	if out != "a\nb\nc\na\nb\nc\n" {
+		t.Errorf("consume printed %q", out)
+	}
+}
+
 func TestACommandUsesTheBrokerThatServesItsDirectory(t *testing.T) {
 	dir := t.TempDir()
 	server := start(t, "broker", "--listen", "127.0.0.1:0", "--data", dir)

@@ -33,6 +33,7 @@ type ending struct {
 	final   *reader        // what is committed of it
 	live    *reader        // what was read meanwhile; nil if nobody did
 	offsets map[string]int64
+	deleted map[string]bool // topics that were; what was in them is gone by right
 }
 
 func (v *txnVerdict) check(e *ending) {
@@ -58,13 +59,13 @@ func (v *txnVerdict) check(e *ending) {
 			visible[s.id] = true
 		}
 	}
-	for id, n := range logged {
-		if n > 1 {
-			v.say("twice: record %s is %d times in the log", id, n)
-		}
-	}
 	for _, t := range v.book.all {
-		v.transaction(t, visible, logged)
+		for _, s := range t.sent { // a topic that was made anew may have it once more
+			if n := logged[s.id]; n > 1 && !e.deleted[s.topic] {
+				v.say("twice: %v is %d times in the log", s, n)
+			}
+		}
+		v.transaction(t, e.deleted, visible, logged)
 	}
 	v.fenced(visible, logged)
 	v.lived(e)
@@ -72,7 +73,9 @@ func (v *txnVerdict) check(e *ending) {
 }
 
 // transaction checks that all or nothing of one is visible, as was said.
-func (v *txnVerdict) transaction(t *transaction, visible map[string]bool, logged map[string]int) {
+func (v *txnVerdict) transaction(
+	t *transaction, deleted, visible map[string]bool, logged map[string]int,
+) {
 	seen, accepted := 0, 0
 	for _, s := range t.sent {
 		if s.outcomes != 1 {
@@ -83,7 +86,7 @@ func (v *txnVerdict) transaction(t *transaction, visible map[string]bool, logged
 			failed.Certainty == posthaste.NotWritten) {
 			v.say("NotWritten or refused, yet in the log: %v of %v", s, t)
 		}
-		if s.refused {
+		if s.refused || deleted[s.topic] {
 			continue
 		}
 		accepted++
@@ -191,6 +194,9 @@ func (v *txnVerdict) lived(e *ending) {
 		return
 	}
 	for tp, view := range e.live.views {
+		if e.deleted[tp.Topic] {
+			continue
+		}
 		want := e.final.views[tp].seen
 		n := len(view.seen)
 		beyond := n < len(want) && want[n].offset < view.position
@@ -215,16 +221,19 @@ func at(list []shown, i int) string {
 // offsets checks that a group has the offset of its last transaction that was
 // committed.
 func (v *txnVerdict) offsets(e *ending, visible map[string]bool) {
+	if e.deleted[v.plan.topics[0].name] {
+		return // and the offsets with it
+	}
 	for group, got := range e.offsets {
 		may := map[int64]bool{-1: true}
 		for _, t := range v.book.all {
-			if t.life.group() != group || t.offset == 0 || v.fate(t, visible) == no {
+			if t.life.group() != group || t.offset == 0 || v.fate(t, e, visible) == no {
 				continue
 			}
-			if !v.replaced(t, visible) {
+			if !v.replaced(t, e, visible) {
 				may[t.offset] = true
 			}
-			if t.sure && v.fate(t, visible) == yes {
+			if t.sure && v.fate(t, e, visible) == yes {
 				delete(may, -1)
 			}
 		}
@@ -237,10 +246,10 @@ func (v *txnVerdict) offsets(e *ending, visible map[string]bool) {
 
 // replaced reports whether another transaction has surely committed an offset
 // later than t.
-func (v *txnVerdict) replaced(t *transaction, visible map[string]bool) bool {
+func (v *txnVerdict) replaced(t *transaction, e *ending, visible map[string]bool) bool {
 	return slices.ContainsFunc(v.book.all, func(u *transaction) bool {
 		later := v.book.before(t.life, u.life) || t.life == u.life && t.number < u.number
-		return later && u.sure && v.fate(u, visible) == yes
+		return later && u.sure && v.fate(u, e, visible) == yes
 	})
 }
 
@@ -254,7 +263,7 @@ const (
 )
 
 // fate is whether a transaction was committed.
-func (v *txnVerdict) fate(t *transaction, visible map[string]bool) answer {
+func (v *txnVerdict) fate(t *transaction, e *ending, visible map[string]bool) answer {
 	switch {
 	case t.result == committed:
 		return yes
@@ -266,7 +275,7 @@ func (v *txnVerdict) fate(t *transaction, visible map[string]bool) answer {
 		if visible[s.id] {
 			return yes
 		}
-		if !s.refused {
+		if !s.refused && !e.deleted[s.topic] {
 			fate = no
 		}
 	}

@@ -31,6 +31,7 @@ func (r result) String() string {
 // txnSent is a record of a transaction.
 type txnSent struct {
 	id      string
+	topic   string
 	at      time.Time // when Send was called
 	refused bool
 
@@ -305,11 +306,11 @@ func (a *living) fill(t *transaction) {
 }
 
 func (a *living) send(t *transaction, seq int) (refused bool) {
+	to := pick(a.rng, a.book.plan.topics...)
 	s := &txnSent{id: fmt.Sprintf("%d.%d.%d.%d", a.actor, a.life.number, t.number, seq),
-		at: time.Now()}
+		topic: to.name, at: time.Now()}
 	value := append([]byte(s.id), '|')
 	value = append(value, make([]byte, a.rng.IntN(a.maxSize+1))...)
-	to := pick(a.rng, a.book.plan.topics...)
 	r := posthaste.Record{Topic: to.name, Value: value}
 	if a.named {
 		r.Partition = posthaste.ToPartition(int32(a.rng.IntN(to.partitions)))

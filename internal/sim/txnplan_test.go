@@ -46,7 +46,7 @@ func (l *life) group() string { return "group-" + strconv.Itoa(l.actor) }
 // txnKinds are what may break beside what transactions ask for.
 var txnKinds = []kind{inject, inject, inject, inject, inject, inject, inject, inject, reset, cut,
 	cut, hold, hold, lose, slow, refuse, pause, kill, kill, kill, restart, moveLeader, moveLeader,
-	moveLeader, diskFull, grow, readdress}
+	moveLeader, diskFull, grow, grow, recreate, readdress}
 
 // txnRules are as rules are.
 var txnRules = []string{

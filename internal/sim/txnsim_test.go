@@ -97,6 +97,11 @@ func (v *txnVerdict) inspect(w *world, e *ending) error {
 	if b == nil || w.err != nil {
 		return w.err
 	}
+	e.deleted = map[string]bool{}
+	for _, l := range w.gone {
+		e.deleted[l.topic] = true
+	}
+	e.raw = append(e.raw, w.gone...)
 	e.final = newReader(w, b.Topics())
 	e.final.limit = 10 * time.Minute // some networks are slow
 	defer e.final.close()

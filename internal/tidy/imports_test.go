@@ -18,6 +18,8 @@ const module = "github.com/posthaste-go/posthaste"
 var forbidden = []struct{ from, to, why string }{
 	{"internal/wire", module, "wire is the bottom layer"},
 	{"internal/compression", module, "compression is the bottom layer"},
+	{"internal/plot", module, "plot draws what it is given"},
+	{"cmd/posthaste/internal/tune", module, "the search is pure; a Measurer does the work"},
 	{"internal/", module + "/broker", "shared packages serve both sides"},
 	{"internal/producer", module + "/broker", "a producer must not link a broker"},
 	{"internal/producer/sender", "net", "the core decides; conn does I/O"},

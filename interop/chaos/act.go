@@ -19,8 +19,10 @@ import (
 // is killed or cut off first has to be replaced itself.
 const electionPatience = 30 * time.Second
 
-// betweenCuts is the time from one cut connection to the next.
-const betweenCuts = 200 * time.Millisecond
+const (
+	cutPatience = time.Second            // a node that leads nothing has no bytes to cut at
+	betweenCuts = 200 * time.Millisecond // from one cut connection to the next
+)
 
 // A Class is what a recovery is a recovery from.
 type Class int
@@ -54,6 +56,7 @@ type director struct {
 	logf      func(format string, args ...any)
 	takeovers []takeover
 	done      int // events
+	cuts      int // connections cut
 }
 
 func (d *director) play(ctx context.Context, plan []Event) error {
@@ -262,9 +265,22 @@ func (d *director) moved(ctx context.Context, i int, do func() error) error {
 	})
 }
 
+// cut closes connections, one after the other. One whose byte does not come is
+// called off: it would come with a later event, and be taken for its doing.
 func (d *director) cut(ctx context.Context, cuts []ConnectionCut) error {
 	for _, c := range cuts {
-		d.stage.clients[c.Node].Cut(c.Direction, c.After, c.Reset)
+		if d.stage.cluster.Nodes[c.Node-1].PID() == 0 {
+			continue // nobody is connected to a dead node
+		}
+		p := d.stage.clients[c.Node]
+		before := p.CutCount()
+		p.Cut(c.Direction, c.After, c.Reset)
+		// Whether it came is counted, and the end of ctx is seen by hold.
+		_ = d.stage.until(ctx, cutPatience, "a connection is cut", func() (bool, error) {
+			return p.CutCount() > before, nil
+		})
+		p.Uncut(c.Direction)
+		d.cuts += p.CutCount() - before
 		if err := hold(ctx, betweenCuts); err != nil {
 			return err
 		}

@@ -42,6 +42,7 @@ type Result struct {
 	Counts     Counts
 	Recoveries [classes]Recoveries
 	Events     int           // carried out
+	Cuts       int           // connections cut
 	Took       time.Duration // from the first record to the last outcome
 	Why        []string      // the reasons of failures, the most frequent first
 	Examples   []string      // of broken promises
@@ -83,7 +84,7 @@ func Run(t testing.TB, c Config) Result {
 	if err != nil {
 		t.Errorf("%s: %v", c.Client, err)
 	}
-	r := Result{Config: c, Events: d.done, Took: time.Since(began), Load: loadAverage()}
+	r := Result{Config: c, Events: d.done, Cuts: d.cuts, Took: time.Since(began), Load: loadAverage()}
 	a := newAudit(keys)
 	if err := a.run(ctx, spec, s.cluster.Bootstrap()); err != nil {
 		t.Fatalf("%s: audit: %v", c.Client, err)

@@ -54,8 +54,8 @@ func denied(r Result) string {
 // describe is a line on what was run, and what the table has no column for.
 func describe(r Result) string {
 	c, n := r.Config, r.Counts
-	text := fmt.Sprintf("%s: seed %d, %d events, %d records/s for %v, Apache Kafka %s, %d CPUs,"+
-		" load averages at the end %s", c.Client, c.Seed, r.Events, c.Rate,
+	text := fmt.Sprintf("%s: seed %d, %d events, %d connections cut, %d records/s for %v, Apache Kafka %s, %d CPUs,"+
+		" load averages at the end %s", c.Client, c.Seed, r.Events, r.Cuts, c.Rate,
 		r.Took.Round(time.Second), java.Version, runtime.NumCPU(), r.Load)
 	if c.TxnRecords > 0 {
 		text += fmt.Sprintf("; %d transactions: %d committed, %d aborted, %d unknown, %d torn,"+

@@ -26,6 +26,9 @@ type settings struct {
 	scenarios []drive.Scenario
 	rounds    int
 	raw       string
+	from      string // raw lines to make tables and plots of, instead of running
+	img       string // directory for plots
+	kafka     bool
 	bin       string
 	driver    drive.Driver
 
@@ -60,6 +63,11 @@ func parse(args []string) (*settings, error) {
 	list := fs.Bool("list", false, "list the scenarios and their flags")
 	fs.IntVar(&s.rounds, "rounds", 3, "turns of each client in each scenario")
 	fs.StringVar(&s.raw, "raw", "", "append every result to this file, one JSON object a line")
+	fs.StringVar(&s.from, "from", "",
+		"make tables and plots of a file that --raw wrote; run nothing")
+	fs.StringVar(&s.img, "img", "", "draw the figures into SVG files in this directory")
+	fs.BoolVar(&s.kafka, "kafka", false,
+		"after the null broker, run every row on a node of Apache Kafka as well; needs a JDK and Maven")
 	fs.StringVar(&s.bin, "bin", "", "keep the built programs in this directory")
 	fs.StringVar(&s.driver.Bootstrap, "bootstrap", "",
 		"a running broker, HOST:PORT; empty starts a null broker for each turn")
@@ -99,24 +107,68 @@ func parse(args []string) (*settings, error) {
 		}
 		s.clients = append(s.clients, name)
 	}
-	if s.rounds < 1 {
+	switch {
+	case s.rounds < 1:
 		return nil, fmt.Errorf("--rounds=%d: want at least 1", s.rounds)
+	case s.kafka && s.driver.Bootstrap != "":
+		return nil, errors.New("--kafka starts a broker and --bootstrap names one: choose")
 	}
 	return s, nil
 }
 
+// run measures, or reads what was measured, and prints.
 func (s *settings) run(ctx context.Context) error {
+	if s.from != "" {
+		f, err := os.Open(s.from)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		rows, err := drive.ReadRaw(f)
+		if err != nil {
+			return err
+		}
+		return s.print(rows)
+	}
+	rows, err := s.measure(ctx)
+	if len(rows) > 0 { // what was measured before an interruption, too
+		err = errors.Join(err, s.print(rows))
+	}
+	if err == nil && s.failed > 0 {
+		err = fmt.Errorf("%d turns failed; their causes are above", s.failed)
+	}
+	return err
+}
+
+func (s *settings) print(rows []drive.Row) error {
+	if err := drive.WriteTables(os.Stdout, rows, s.clients); err != nil {
+		return err
+	}
+	if lack := drive.Unmeasured(rows); lack != "" {
+		fmt.Print("\n" + lack)
+	}
+	if s.img == "" {
+		return nil
+	}
+	names, err := drive.WritePlots(s.img, rows, s.clients)
+	for _, name := range names {
+		fmt.Fprintln(os.Stderr, "bench-run: wrote", name)
+	}
+	return err
+}
+
+func (s *settings) measure(ctx context.Context) ([]drive.Row, error) {
 	if s.bin == "" {
 		dir, err := os.MkdirTemp("", "bench-run-")
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer os.RemoveAll(dir)
 		s.bin = dir
 	}
 	programs, warnings, err := drive.Build(ctx, s.bin, s.clients)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, w := range warnings {
 		fmt.Fprintln(os.Stderr, "bench-run:", w)
@@ -127,26 +179,40 @@ func (s *settings) run(ctx context.Context) error {
 	if s.raw != "" {
 		f, err := os.OpenFile(s.raw, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer f.Close()
 		raw = f
 	}
-	rows := make([]drive.Row, 0, len(s.scenarios))
+	rows, err := s.rows(ctx, json.NewEncoder(raw))
+	if err != nil || !s.kafka {
+		return rows, err
+	}
+	node, err := programs.StartKafka(ctx)
+	if err != nil {
+		return rows, err
+	}
+	s.driver.Bootstrap, s.driver.BrokerPID = node.Addr, node.PID
+	more, err := s.rows(ctx, json.NewEncoder(raw))
+	return append(rows, more...), errors.Join(err, node.Close())
+}
+
+// rows runs every scenario on the driver's broker.
+func (s *settings) rows(ctx context.Context, raw *json.Encoder) ([]drive.Row, error) {
+	var rows []drive.Row
 	for i := range s.scenarios {
-		row, err := s.row(ctx, &s.scenarios[i], json.NewEncoder(raw))
-		rows = append(rows, row)
+		if s.kafka && s.driver.Bootstrap != "" && s.scenarios[i].SinkOnly {
+			continue
+		}
+		row, err := s.row(ctx, &s.scenarios[i], raw)
+		if len(row.Measurements) > 0 {
+			rows = append(rows, row)
+		}
 		if err != nil {
-			return err
+			return rows, err
 		}
 	}
-	if err := drive.WriteTables(os.Stdout, rows, s.clients); err != nil {
-		return err
-	}
-	if s.failed > 0 {
-		return fmt.Errorf("%d turns failed; their causes are above", s.failed)
-	}
-	return nil
+	return rows, nil
 }
 
 // row runs all rounds of one scenario. In each round another client begins, so
@@ -154,7 +220,11 @@ func (s *settings) run(ctx context.Context) error {
 // leaves a gap; it does not end the run.
 func (s *settings) row(ctx context.Context, scenario *drive.Scenario, raw *json.Encoder,
 ) (drive.Row, error) {
-	row := drive.Row{Scenario: scenario, Measurements: map[string][]drive.Measurement{}}
+	row := drive.Row{Scenario: scenario, Broker: drive.OnSink,
+		Measurements: map[string][]drive.Measurement{}}
+	if s.driver.Bootstrap != "" {
+		row.Broker = drive.OnKafka
+	}
 	for round := range s.rounds {
 		for i := range s.clients {
 			client := s.clients[(i+round)%len(s.clients)]

@@ -26,9 +26,10 @@ const runTimeout = 4 * time.Minute
 // Measurement is one client's turn in one round.
 type Measurement struct {
 	run.Result
-	Round int         `json:"round"`
-	Load  Load        `json:"load"`
-	Sink  *sink.Stats `json:"sink,omitempty"` // of warmup and measured part; nil on a real broker
+	Broker string      `json:"broker"` // OnSink, OnKafka
+	Round  int         `json:"round"`
+	Load   Load        `json:"load"`
+	Sink   *sink.Stats `json:"sink,omitempty"` // of warmup and measured part; nil on a real broker
 	// Arrived is how far the topic's end offsets moved. It must be the records
 	// acknowledged in warmup and measured part, unless there were errors.
 	Arrived int64 `json:"arrived"`
@@ -71,6 +72,9 @@ func (d *Driver) Measure(ctx context.Context, s *Scenario, client string) (Measu
 		return Measurement{}, err
 	}
 	m, err := d.turn(ctx, s, client, b, partitions)
+	if m.Broker = OnSink; d.Bootstrap != "" {
+		m.Broker = OnKafka
+	}
 	stats, stopErr := b.stop()
 	m.Sink = stats
 	return m, errors.Join(err, stopErr)
@@ -152,7 +156,7 @@ func (d *Driver) turn(ctx context.Context, s *Scenario, client string, b broker,
 // awaitLeaders returns when every partition of a new topic answers its leader's
 // questions: a client that does not retry would fail before.
 func awaitLeaders(ctx context.Context, topics *kadm.Client, topic string) error {
-	const attempts, pause = 100, 100 * time.Millisecond
+	const attempts, pause = 600, 100 * time.Millisecond // a thousand partitions take a while
 	var err error
 	for range attempts {
 		var ends kadm.ListedOffsets

@@ -18,6 +18,7 @@ type Programs struct {
 	dir    string // of the module's sources
 	bin    string // where binaries go
 	sink   string
+	kafka  string              // built when it is asked for
 	byName map[string][]string // client → command
 }
 

@@ -13,7 +13,16 @@ import (
 // Row is all measurements of one scenario.
 type Row struct {
 	Scenario     *Scenario
+	Broker       string                   // OnSink, OnKafka
 	Measurements map[string][]Measurement // by client, in the order of rounds
+}
+
+// Name is the scenario's, with the broker if that is a real one.
+func (r *Row) Name() string {
+	if r.Broker == OnKafka {
+		return r.Scenario.Name + " on kafka"
+	}
+	return r.Scenario.Name
 }
 
 // median is the middle of a figure over a client's rounds, NaN if there is none.
@@ -43,9 +52,12 @@ func (r *Row) spread(client string) float64 {
 	return slices.MaxFunc(ms, byRate).RecordsPerSec / slices.MinFunc(ms, byRate).RecordsPerSec
 }
 
+func brokerCPU(m *Measurement) float64 { return m.BrokerCPUPerMRecords }
+
 func rate(m *Measurement) float64  { return m.RecordsPerSec }
 func cpu(m *Measurement) float64   { return m.CPUPerMRecords }
 func p50(m *Measurement) float64   { return m.P50Micros }
+func p95(m *Measurement) float64   { return m.P95Micros }
 func p99(m *Measurement) float64   { return m.P99Micros }
 func p999(m *Measurement) float64  { return m.P999Micros }
 func rss(m *Measurement) float64   { return m.MaxRSSMB }
@@ -97,11 +109,15 @@ func WriteTables(w io.Writer, rows []Row, clients []string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %s.\n\n", Machine(), time.Now().UTC().Format(time.DateOnly))
 	b.WriteString(legend)
+	if slices.Contains(clients, "posthaste") {
+		writeGoals(&b, rows, clients)
+	}
 	writeFigures(&b, rows, clients)
 	if slices.Contains(clients, "posthaste") {
 		writeRatios(&b, rows, clients)
 	}
 	writeCosts(&b, rows, clients)
+	writeBrokerCPU(&b, rows, clients)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -118,7 +134,7 @@ func writeFigures(b *strings.Builder, rows []Row, clients []string) {
 	writeHead(b, append([]string{"scenario"}, clients...)...)
 	for i := range rows {
 		r := &rows[i]
-		fmt.Fprintf(b, "| %s%s |", r.Scenario.Name, r.remarks())
+		fmt.Fprintf(b, "| %s%s |", r.Name(), r.remarks())
 		for _, c := range clients {
 			switch {
 			case len(r.Measurements[c]) == 0:
@@ -148,7 +164,7 @@ func writeRatios(b *strings.Builder, rows []Row, clients []string) {
 		ahead := func(figure func(*Measurement) float64, more bool, limit bool) string {
 			return ratio(r.ahead(figure, more, limit, clients))
 		}
-		cells := []string{r.Scenario.Name + r.remarks()}
+		cells := []string{r.Name() + r.remarks()}
 		if r.Scenario.Latency {
 			cells = append(cells, "–", ahead(cpu, false, false), ahead(p50, false, false),
 				ahead(p99, false, false), ahead(p999, false, false), "–", ahead(cpu, false, true),
@@ -188,7 +204,7 @@ func writeCosts(b *strings.Builder, rows []Row, clients []string) {
 	writeHead(b, append([]string{"scenario"}, clients...)...)
 	for i := range rows {
 		r := &rows[i]
-		fmt.Fprintf(b, "| %s |", r.Scenario.Name)
+		fmt.Fprintf(b, "| %s |", r.Name())
 		for _, c := range clients {
 			if len(r.Measurements[c]) == 0 {
 				b.WriteString(" – |")
@@ -200,6 +216,38 @@ func writeCosts(b *strings.Builder, rows []Row, clients []string) {
 		b.WriteString("\n")
 	}
 }
+
+// writeBrokerCPU tells what the records cost a real broker.
+func writeBrokerCPU(b *strings.Builder, rows []Row, clients []string) {
+	rows = slices.DeleteFunc(slices.Clone(rows), func(r Row) bool {
+		return r.Broker != OnKafka || !(r.best(brokerCPU, clients) > 0)
+	})
+	if len(rows) == 0 {
+		return
+	}
+	b.WriteString("\nCPU seconds of the broker per million records:\n\n")
+	writeHead(b, append([]string{"scenario"}, clients...)...)
+	for i := range rows {
+		fmt.Fprintf(b, "| %s |", rows[i].Name())
+		for _, c := range clients {
+			fmt.Fprintf(b, " %s |", number(rows[i].median(c, brokerCPU)))
+		}
+		b.WriteString("\n")
+	}
+}
+
+// best is the lowest of a figure over the peers, NaN if there is none.
+func (r *Row) best(figure func(*Measurement) float64, clients []string) float64 {
+	low := math.NaN()
+	for _, c := range clients {
+		if v := r.median(c, figure); isPeer(c) && (math.IsNaN(low) || v < low) {
+			low = v
+		}
+	}
+	return low
+}
+
+func isPeer(client string) bool { return client != "posthaste" && client != "limit" }
 
 // count writes records per second with three digits or so: 19.41 M, 515 k, 98.
 func count(v float64) string {

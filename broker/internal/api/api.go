@@ -100,7 +100,7 @@ func (a *API) register() {
 	a.table[protocol.CreateTopics] = serving(2, 7, a.createTopics)
 	a.table[protocol.DeleteTopics] = serving(1, 6, a.deleteTopics)
 	a.table[protocol.CreatePartitions] = serving(0, 3, a.createPartitions)
-	a.table[protocol.InitProducerID] = serving(0, 5, a.initProducerID)
+	a.table[protocol.InitProducerID] = a.initProducerID()
 	a.table[protocol.OffsetForLeaderEpoch] = serving(2, 4, a.offsetForLeaderEpoch)
 	a.table[protocol.DescribeCluster] = serving(0, 2, a.describeCluster)
 	a.table[protocol.DescribeConfigs] = serving(1, 4, a.describeConfigs)

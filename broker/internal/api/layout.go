@@ -42,7 +42,7 @@ var layouts = map[protocol.Key][]layout{
 	protocol.CreateTopics:            {{5, "[sih[i(i)][ss]]ib"}},
 	protocol.DeleteTopics:            {{4, "(s)i"}, {6, "[su]i"}},
 	protocol.DeleteRecords:           {{2, "[s[il]]i"}},
-	protocol.InitProducerID:          {{2, "si"}, {3, "silh"}},
+	protocol.InitProducerID:          {{2, "si"}, {3, "silh"}, {6, "silhbb"}},
 	protocol.AddPartitionsToTxn:      {{3, "slh[s(i)]"}, {4, "[slhb[s(i)]]"}},
 	protocol.AddOffsetsToTxn:         {{3, "slhs"}},
 	protocol.TxnOffsetCommit:         {{3, "sslhiss[s[ilis]]"}, {6, "sslhiss[u[ilis]]"}},

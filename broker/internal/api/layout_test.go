@@ -32,6 +32,9 @@ func TestLayoutsAreThoseOfKmsg(t *testing.T) {
 			}
 			for range 50 {
 				req := kmsg.RequestForKey(int16(key))
+				if v > req.MaxVersion() {
+					break // decoded by hand too
+				}
 				randomize(rng, reflect.ValueOf(req).Elem())
 				req.SetVersion(v)
 				body := req.AppendTo(nil)

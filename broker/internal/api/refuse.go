@@ -7,6 +7,7 @@ import (
 
 	"github.com/posthaste-go/posthaste/broker/internal/server"
 	"github.com/posthaste-go/posthaste/internal/errcode"
+	"github.com/posthaste-go/posthaste/internal/protocol"
 )
 
 // Refuse answers a request with an error code and does nothing else: for each
@@ -18,6 +19,9 @@ func (a *API) Refuse(req *server.Request, code errcode.Code, out []byte) ([]byte
 		if err := checkLayout(req.Header.Key, req.Header.Version, req.Body); err != nil {
 			return out, err
 		}
+	}
+	if req.Header.Key == protocol.InitProducerID && req.Header.Version >= initTwoPhase {
+		return appendInitTwoPhase(out, noProducer, code), nil
 	}
 	message := kmsg.RequestForKey(int16(req.Header.Key))
 	message.SetVersion(req.Header.Version)

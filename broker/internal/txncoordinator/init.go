@@ -30,7 +30,8 @@ func (c *Coordinator) Init(r InitRequest) (Producer, errcode.Code) {
 		return nobody, errcode.TransactionalIdAuthorizationFailed
 	case r.KeepPrepared:
 		return nobody, errcode.UnsupportedVersion
-	case r.Timeout <= 0 || int64(r.Timeout) > c.cfg.MaxTimeout.Milliseconds():
+	case r.Timeout <= 0,
+		int64(r.Timeout) > c.cfg.MaxTimeout.Milliseconds() && !r.TwoPhaseCommit:
 		return nobody, errcode.InvalidTransactionTimeout
 	}
 	if r.TwoPhaseCommit {

@@ -149,5 +149,8 @@ func (r *Refresh) Failed() {
 	}
 }
 
+// LastTry is when the last request was made.
+func (r *Refresh) LastTry() time.Time { return r.lastTry }
+
 // Pending reports whether a request is under way.
 func (r *Refresh) Pending() bool { return r.asked }

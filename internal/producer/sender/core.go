@@ -107,6 +107,7 @@ type Core struct {
 	metaWait bool      // the refresh alarm is set
 	metaAt   time.Time // ... to this
 	metaConn ConnID    // that was asked
+	metaLate []ConnID  // were asked and given up, since the last answer that counted
 
 	flushes  []*flush
 	active   int            // partitions with unresolved batches

@@ -262,16 +262,7 @@ func (c *Core) unblock(n *node) {
 // least under way, and a suspect one only if there is no other and none is being
 // dialled. If there is none, some are dialled, and nil is returned.
 func (c *Core) anyNode() *node {
-	var best *node
-	for _, n := range c.sorted() {
-		if n.state != connected || n.retiring || c.now.Before(n.throttled) {
-			continue
-		}
-		if best == nil || c.suspects(best) && !c.suspects(n) ||
-			c.suspects(best) == c.suspects(n) && n.load() < best.load() {
-			best = n
-		}
-	}
+	best := c.leastLoaded(nil)
 	if best != nil && !c.suspects(best) {
 		return best
 	}
@@ -279,6 +270,34 @@ func (c *Core) anyNode() *node {
 		return nil
 	}
 	return best
+}
+
+// leastLoaded is the connected node with the least under way; a suspect one only
+// if all are, and then the one that owes the fewest answers beside produce
+// requests'. It is never but.
+func (c *Core) leastLoaded(but *node) *node {
+	var best *node
+	for _, n := range c.sorted() {
+		if n == but || n.state != connected || n.retiring || c.now.Before(n.throttled) {
+			continue
+		}
+		if best == nil || c.before(n, best) {
+			best = n
+		}
+	}
+	return best
+}
+
+// before reports whether a is asked rather than b.
+func (c *Core) before(a, b *node) bool {
+	sa, sb := c.suspects(a), c.suspects(b)
+	if sa != sb {
+		return sb
+	}
+	if sa && a.control != b.control {
+		return a.control < b.control
+	}
+	return a.load() < b.load()
 }
 
 func (n *node) load() int { return len(n.inFlight) + n.control }

@@ -37,7 +37,8 @@ import (
 //	    leader=2@5 throttle=1s bad=0:text
 //	lost broker1 [unwritten=1,2] [fatal]  the connection is gone
 //	up broker1 / refuse broker1        a connection is made, or cannot be
-//	metadata ok|CODE|rebootstrap / pid 7/0|CODE|fail
+//	metadata ok [broker1]|CODE|rebootstrap / pid 7/0|CODE|fail
+//	                                   by the node that was asked last, or another
 //	flush f / abandon
 //	starved / fed                      a caller waits for memory; nobody does any more
 //	meanwhile fill|sealing a …         a caller does that right after the core's next look
@@ -45,7 +46,8 @@ import (
 //	features 2                         transaction.version that brokers report from now on
 //	init / begin / commit / abort / offsets g t-0=5 / spoil t
 //	                                   the user's transactional calls
-//	coordinate ok [pid=9/0] [old]|CODE|broker2|t-0=CODE …  the answer to the transactional request that is out
+//	coordinate ok [pid=9/0] [old]|CODE|broker2|t-0=CODE …
+//	                                   the answer to the transactional request that is out
 //	end                                nothing may be left
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
@@ -442,6 +444,9 @@ func (h *harness) refuse(args []string) {
 func (h *harness) scriptMetadata(args []string) {
 	switch args[0] {
 	case "ok":
+		if len(args) > 1 {
+			h.askedBy["metadata"] = h.connOf(args[1])
+		}
 		h.answerMetadata(errcode.None)
 	case "rebootstrap":
 		h.pending = append(h.pending, &MetadataAnswer{

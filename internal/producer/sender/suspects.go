@@ -75,6 +75,36 @@ func (c *Core) giveUpSuperseded(n *node) {
 	}
 }
 
+// askAnother gives up waiting for metadata that a node was asked for which owes
+// more than that: a broker answers in turn, so what stands behind a produce
+// request waits as long as that does. Another node is asked, at once if it
+// answers others; if none does, each in turn, with a patience that doubles. What
+// the first says in the end still counts, unless another was quicker.
+func (c *Core) askAnother() {
+	if !c.refresh.Pending() {
+		return
+	}
+	n := c.conns[c.metaConn]
+	if n == nil {
+		return
+	}
+	other := c.leastLoaded(n)
+	if other == nil {
+		return
+	}
+	patience := c.suspectAfter() << min(len(c.metaLate), 4)
+	if !c.suspects(n) {
+		patience *= 4 // it owes nothing but this: it may be slow
+	} else if !c.suspects(other) {
+		patience = 0
+	}
+	if c.now.Sub(c.refresh.LastTry()) < patience {
+		return
+	}
+	c.metaLate = append(c.metaLate, c.metaConn)
+	c.refresh.Failed()
+}
+
 // urgency is how soon metadata may be asked for again; zero for the usual
 // backoff. An answer costs a broker what it has to say, so who has many
 // partitions asks less often.

@@ -28,6 +28,7 @@ func (c *Core) refreshFor(p *partition) { c.refresh.Again(p.topic, c.now) }
 
 // askMetadata asks when it is due, or sets the alarm for that.
 func (c *Core) askMetadata() {
+	c.askAnother()
 	if c.refresh.Hurry = 0; c.refresh.IsStale() {
 		c.refresh.Hurry = c.urgency()
 	}
@@ -72,11 +73,14 @@ func (c *Core) metadataAnswer(ev *MetadataAnswer) {
 	if n := c.conns[ev.Conn]; n != nil {
 		n.control--
 	}
-	if !c.refresh.Pending() || c.metaConn != ev.Conn {
+	awaited := c.refresh.Pending() && c.metaConn == ev.Conn
+	if !awaited && !slices.Contains(c.metaLate, ev.Conn) {
 		return
 	}
 	if ev.Err != nil || len(ev.Answer.Brokers) == 0 {
-		c.refresh.Failed() // no brokers: a broker that is starting
+		if awaited {
+			c.refresh.Failed() // no brokers: a broker that is starting
+		}
 		if ev.Answer != nil && ev.Answer.Rebootstrap {
 			c.rebootstrap()
 		}
@@ -85,7 +89,10 @@ func (c *Core) metadataAnswer(ev *MetadataAnswer) {
 	next := c.snapshot.Merge(ev.Answer, c.refresh.Wanted)
 	news := changed(c.snapshot, next)
 	c.adopt(next)
-	c.refresh.Answered(c.now, news)
+	c.metaLate = c.metaLate[:0]
+	if awaited {
+		c.refresh.Answered(c.now, news)
+	}
 	c.do(Effect{Do: PublishMetadata, Snapshot: next})
 	for _, t := range ev.Answer.Topics {
 		if t.Err.Retriable() && c.waitsFor(t.Name) {

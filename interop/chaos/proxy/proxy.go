@@ -235,6 +235,13 @@ func (p *Proxy) Cut(d Direction, after int, reset bool) {
 	p.cuts[d] = &cut{after: after, reset: reset}
 }
 
+// Uncut calls off a Cut that has not come to pass.
+func (p *Proxy) Uncut(d Direction) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cuts[d] = nil
+}
+
 // CutCount is how many connections Cut has closed so far.
 func (p *Proxy) CutCount() int {
 	p.mu.Lock()

@@ -93,6 +93,12 @@ func TestBytesPassUntilTheCut(t *testing.T) {
 				t.Fatalf("heard %q, %v", got, err)
 			}
 			p.Cut(d, 3, false)
+			p.Uncut(d)
+			say(t, c, "hello")
+			if got, err := hear(c, 5, long); got != "hello" || err != nil {
+				t.Fatalf("after a cut that was called off: heard %q, %v", got, err)
+			}
+			p.Cut(d, 3, false)
 			say(t, c, "again")
 			got, err := hear(c, 5, long)
 			if d == ToClient && got != "aga" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/posthaste-go/posthaste"
 	"github.com/posthaste-go/posthaste/interop/chaos/load"
@@ -16,6 +17,7 @@ import (
 type ours struct {
 	producer *posthaste.Producer
 	topic    string
+	closed   chan struct{}
 }
 
 func newPosthaste(s load.Spec) (client, error) {
@@ -30,13 +32,14 @@ func newPosthaste(s load.Spec) (client, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.Logger = slog.New(slog.NewTextHandler(os.Stderr,
-		&slog.HandlerOptions{Level: slog.LevelDebug}))
+	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr,
+		&slog.HandlerOptions{Level: slog.LevelDebug})))
 	p, err := posthaste.NewProducer(cfg)
 	if err != nil {
 		return nil, err
 	}
-	o := &ours{producer: p, topic: s.Topic}
+	o := &ours{producer: p, topic: s.Topic, closed: make(chan struct{})}
+	go o.watch()
 	if s.TxnRecords > 0 {
 		err = p.InitTransactions(context.Background())
 	}
@@ -68,7 +71,29 @@ func outcome(md posthaste.RecordMetadata, err error) load.Outcome {
 	return out
 }
 
+// watch writes to the log when the producer has tried again or asked for
+// metadata: what it did while nothing was acknowledged.
+func (o *ours) watch() {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	var last posthaste.Metrics
+	for {
+		select {
+		case <-o.closed:
+			return
+		case <-tick.C:
+		}
+		m := o.producer.Metrics()
+		if m.Retries != last.Retries || m.MetadataRequests != last.MetadataRequests {
+			slog.Info("trouble", "metadata requests", m.MetadataRequests, "retries", m.Retries,
+				"requests", m.Requests, "batches", m.Batches, "waiting for memory", m.BufferWaiting)
+		}
+		last = m
+	}
+}
+
 func (o *ours) close(ctx context.Context) error {
+	close(o.closed)
 	err := o.producer.Flush(ctx)
 	m := o.producer.Metrics()
 	fmt.Fprintf(os.Stderr, "load: %+v\n", m)
