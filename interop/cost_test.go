@@ -43,8 +43,12 @@ func TestTransactionCost(t *testing.T) {
 
 	const transactions, each = 300, 100
 	makes := map[string]func() ([]time.Duration, error){
-		"posthaste": func() ([]time.Duration, error) { return ourCommits(c.Bootstrap(), transactions, each) },
-		"franz-go":  func() ([]time.Duration, error) { return franzCommits(c.Bootstrap(), transactions, each) },
+		"posthaste": func() ([]time.Duration, error) {
+			return ourCommits(c.Bootstrap(), transactions, each)
+		},
+		"franz-go": func() ([]time.Duration, error) {
+			return franzCommits(c.Bootstrap(), transactions, each)
+		},
 		"Java": func() ([]time.Duration, error) {
 			return java.Driver(t).Commits(t.Context(), driver.Commits{Bootstrap: c.Bootstrap(),
 				Topic: "cost", Transactions: transactions, Records: each,

@@ -23,4 +23,5 @@
 // three nodes the leader is killed, stopped and frozen under a running
 // producer; package chaos does worse. Kafka's command line tools work on the
 // embedded broker, and its DumpLogSegments reads what the broker wrote to disk.
+// Both kinds of cluster see transactions, the embedded one those of every make.
 package interop

@@ -3,6 +3,7 @@
 package interop
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -13,7 +14,9 @@ import (
 
 	"github.com/posthaste-go/posthaste/broker"
 	"github.com/posthaste-go/posthaste/interop/driver"
+	"github.com/posthaste-go/posthaste/interop/franz"
 	"github.com/posthaste-go/posthaste/interop/java"
+	"github.com/posthaste-go/posthaste/interop/python"
 	"github.com/posthaste-go/posthaste/interop/record"
 )
 
@@ -74,6 +77,60 @@ func TestTransactionsOfAllClientsOnTheEmbeddedBroker(t *testing.T) {
 		want = append(want, plain...)
 	}
 	readByAll(t, tg, driver.Consume{Topic: topic, ReadCommitted: true}, "none", want)
+}
+
+// Consume, transform, produce by clients of other makes, which take over from
+// each other as members of one group: each input is in the output once.
+func TestTransformLoopsOfOtherClientsOnTheEmbeddedBroker(t *testing.T) {
+	b, _ := runBroker(t)
+	tg := newTarget(t, b.Addr(), 1)
+	tg.createTopic(t, "in", 3)
+	tg.createTopic(t, "out", 2)
+	const each = 60
+	var input []record.Record
+	for i := range 4 * each {
+		input = append(input, record.Record{Topic: "in", Key: fmt.Append(nil, i),
+			Value: fmt.Append(nil, "v", i), Partition: int32(i % 3), Timestamp: record.Base})
+	}
+	write(t, tg, ours, map[string]string{"acks": "all"}, input)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
+	defer cancel()
+	for _, d := range []*driver.Driver{java.Driver(t), python.Librdkafka(t), java.Driver(t)} {
+		err := d.Transform(ctx, driver.Transform{Bootstrap: tg.bootstrap, From: "in", To: "out",
+			Group: "loop", Count: each, Config: map[string]string{"transactional.id": "loop"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := franz.Client{}.Consume(ctx, driver.Consume{Bootstrap: tg.bootstrap, Topic: "out",
+		ReadCommitted: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]int{}
+	for _, r := range got {
+		values[string(r.Value)]++
+	}
+	for value, n := range values {
+		if n != 1 {
+			t.Errorf("%s is there %d times", value, n)
+		}
+	}
+	if len(values) < 3*each || len(values) > len(input) {
+		t.Errorf("%d of %d records are there, %d were to be committed", len(values), len(input), 3*each)
+	}
+	committed, err := tg.admin.FetchOffsets(ctx, "loop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := int64(0)
+	for partition := range int32(3) {
+		o, _ := committed.Lookup("in", partition)
+		read += o.At
+	}
+	if int(read) != len(values) {
+		t.Errorf("the group has read %d records, and the output has %d", read, len(values))
+	}
 }
 
 // Kafka's tools on transactions that the embedded broker coordinates.

@@ -123,6 +123,27 @@ func (d *Driver) Produce(ctx context.Context, p Produce) ([]record.Outcome, erro
 	}{"produce", p})
 }
 
+// Transform asks for records to be copied from one topic to another as a member
+// of a group, until Count are committed: records and offsets in transactions,
+// every third of which is aborted.
+type Transform struct {
+	Bootstrap string            `json:"bootstrap"`
+	From      string            `json:"from"`
+	To        string            `json:"to"`
+	Group     string            `json:"group"`
+	Count     int               `json:"count"`
+	Config    map[string]string `json:"config"` // of the producer; has transactional.id
+}
+
+// Transform copies records.
+func (d *Driver) Transform(ctx context.Context, t Transform) error {
+	_, err := rows[struct{}](ctx, d, struct {
+		Op string `json:"op"`
+		Transform
+	}{"transform", t})
+	return err
+}
+
 // Commits asks how long each commit takes of transactions of some records of 100
 // bytes, all sent and acknowledged before.
 type Commits struct {

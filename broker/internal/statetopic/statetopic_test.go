@@ -116,3 +116,36 @@ func TestReplayStopsWithTheCalleesError(t *testing.T) {
 	}
 	must(t, d.Close())
 }
+
+// Records of transactions come with their producer, and the ends behind them.
+func TestReplayTellsTransactionsApart(t *testing.T) {
+	now := func() time.Time { return time.UnixMilli(t0) }
+	d, p := open(t, vfs.NewMem(now), now)
+	part := func(id int64) *Txn { return &Txn{ProducerID: id, Verified: true, Version2: true} }
+	end := func(id int64, commit bool) {
+		_, err := p.AppendMarker(partition.Marker{ProducerID: id, Commit: commit})
+		must(t, err)
+	}
+	appendTo(t, p, part(7), Record{[]byte("a"), []byte("1")}, Record{[]byte("b"), []byte("1")})
+	appendTo(t, p, nil, Record{[]byte("a"), []byte("2")})
+	if base := appendTo(t, p, part(8), Record{[]byte("b"), nil}); base != 3 {
+		t.Errorf("the third batch is at offset %d", base)
+	}
+	end(7, true)
+	end(8, false)
+	appendTo(t, p, part(7), Record{[]byte("c"), []byte("3")})
+	var got []string
+	must(t, Replay(p, func(e Entry) error {
+		got = append(got, fmt.Sprintf("%d %d %d %s=%s", e.Offset, e.ProducerID, e.End, e.Key, e.Value))
+		return nil
+	}))
+	want := []string{"0 7 0 a=1", "1 7 0 b=1", "2 -1 0 a=2", "3 8 0 b=", "4 7 1 =", "5 8 2 =",
+		"6 7 0 c=3"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("replayed (-want +got):\n%s", diff)
+	}
+	if _, err := Append(p, t0, &Txn{ProducerID: 9}, []Record{{[]byte("a"), nil}}); err == nil {
+		t.Error("a transaction that nobody has verified is written")
+	}
+	must(t, d.Close())
+}

@@ -15,13 +15,16 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
@@ -67,6 +70,9 @@ public final class Driver {
         return;
       case "produce":
         produce(command);
+        return;
+      case "transform":
+        transform(command);
         return;
       case "commits":
         commits(command);
@@ -145,6 +151,52 @@ public final class Driver {
         producer.commitTransaction();
       }
       report(sent);
+    }
+  }
+
+  /**
+   * Copies records from one topic to another, offsets in the same transactions, every third of
+   * which it aborts, until so many are committed.
+   */
+  private static void transform(JsonNode command) {
+    Properties reading = new Properties();
+    reading.put("bootstrap.servers", command.get("bootstrap").asText());
+    reading.put("group.id", command.get("group").asText());
+    reading.put("isolation.level", "read_committed");
+    reading.put("enable.auto.commit", "false");
+    reading.put("auto.offset.reset", "earliest");
+    reading.put("max.poll.records", "10");
+    ByteArrayDeserializer in = new ByteArrayDeserializer();
+    ByteArraySerializer out = new ByteArraySerializer();
+    try (KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(reading, in, in);
+        KafkaProducer<byte[], byte[]> producer =
+            new KafkaProducer<>(settings(command), out, out)) {
+      producer.initTransactions();
+      consumer.subscribe(List.of(command.get("from").asText()));
+      int left = command.get("count").asInt();
+      for (int round = 1; left > 0; ) {
+        ConsumerRecords<byte[], byte[]> records = consumer.poll(Duration.ofMillis(200));
+        if (records.isEmpty()) {
+          continue; // the test bounds this
+        }
+        producer.beginTransaction();
+        Map<TopicPartition, OffsetAndMetadata> offsets = new HashMap<>();
+        for (ConsumerRecord<byte[], byte[]> r : records) {
+          producer.send(new ProducerRecord<>(command.get("to").asText(), r.key(), r.value()));
+          offsets.put(new TopicPartition(r.topic(), r.partition()),
+              new OffsetAndMetadata(r.offset() + 1));
+        }
+        producer.sendOffsetsToTransaction(offsets, consumer.groupMetadata());
+        if (round++ % 3 != 0) {
+          producer.commitTransaction();
+          left -= records.count();
+          continue;
+        }
+        producer.abortTransaction();
+        for (TopicPartition p : records.partitions()) {
+          consumer.seek(p, records.records(p).get(0).offset());
+        }
+      }
     }
   }
 

@@ -70,5 +70,45 @@ def produce(command):
         loop.outcome_row(partition, -1 if offset is None or offset < 0 else offset, error)
 
 
+def transform(command):
+    """Copy records from one topic to another, offsets in the same transactions.
+
+    Every third transaction is aborted; ends when so many records are committed.
+    """
+    consumer = ck.Consumer({
+        "bootstrap.servers": command["bootstrap"], "group.id": command["group"],
+        "isolation.level": "read_committed", "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+    })
+    producer = ck.Producer({"bootstrap.servers": command["bootstrap"], **command["config"]})
+    producer.init_transactions(TIMEOUT)
+    consumer.subscribe([command["from"]])
+    try:
+        left, turn = command["count"], 0
+        while left > 0:
+            messages = [m for m in consumer.consume(10, 0.2) if m.error() is None]
+            if not messages:
+                continue  # the test bounds this
+            producer.begin_transaction()
+            first, after = {}, {}
+            for m in messages:
+                producer.produce(command["to"], key=m.key(), value=m.value())
+                first.setdefault((m.topic(), m.partition()), m.offset())
+                after[m.topic(), m.partition()] = m.offset() + 1
+            producer.send_offsets_to_transaction(
+                [ck.TopicPartition(t, p, o) for (t, p), o in after.items()],
+                consumer.consumer_group_metadata(), TIMEOUT)
+            turn += 1
+            if turn % 3 != 0:
+                producer.commit_transaction(TIMEOUT)
+                left -= len(messages)
+                continue
+            producer.abort_transaction(TIMEOUT)
+            for (t, p), o in first.items():
+                consumer.seek(ck.TopicPartition(t, p, o))
+    finally:
+        consumer.close()
+
+
 if __name__ == "__main__":
-    loop.run({"consume": consume, "produce": produce})
+    loop.run({"consume": consume, "produce": produce, "transform": transform})
