@@ -198,6 +198,12 @@ func (d *Driver) Run(ctx context.Context, tool Tool) (Result, error) {
 	return results[0], nil
 }
 
+// Rows sends a command that only one program knows and returns the rows of its
+// answer.
+func Rows[T any](ctx context.Context, d *Driver, command any) ([]T, error) {
+	return rows[T](ctx, d, command)
+}
+
 func rows[T any](ctx context.Context, d *Driver, command any) ([]T, error) {
 	var all []T
 	err := d.do(ctx, command, func(line json.RawMessage) error {

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/fstest"
 
 	"github.com/posthaste-go/posthaste/interop/cache"
 	"github.com/posthaste-go/posthaste/interop/driver"
@@ -24,7 +25,7 @@ import (
 //go:embed src
 var programs embed.FS
 
-//go:embed requirements.txt
+//go:embed requirements.txt requirements-schemas.txt
 var requirements embed.FS
 
 // Librdkafka is the client of confluent-kafka, one for the whole test binary.
@@ -42,6 +43,26 @@ func KafkaPython(t testing.TB) *driver.Driver {
 	needPython(t)
 	return kafkaPython
 }
+
+// Schemas is confluent-kafka with its own serializers and deserializers, one for
+// the whole test binary. It lives in an environment of its own, since few tests
+// want what they need.
+func Schemas(t testing.TB) *driver.Driver {
+	t.Helper()
+	need.Programs(t, "python3")
+	if _, err := installSchemas(); err != nil {
+		need.Missing(t, "Python packages", err)
+	}
+	return schemas
+}
+
+var schemas = driver.New("confluent-kafka's serializers", func() *exec.Cmd {
+	in, err := installSchemas()
+	if err != nil {
+		return &exec.Cmd{Err: err}
+	}
+	return exec.Command(filepath.Join(in.venv, "bin", "python"), filepath.Join(in.src, "schemas.py"))
+})
 
 var (
 	librdkafka  = newDriver("librdkafka", "librdkafka.py")
@@ -82,17 +103,32 @@ type installation struct {
 	src  string // folder of our programs
 }
 
-var install = sync.OnceValues(func() (in installation, err error) {
+var (
+	install        = sync.OnceValues(installer("requirements.txt"))
+	installSchemas = sync.OnceValues(installer("requirements-schemas.txt"))
+)
+
+func installer(list string) func() (installation, error) {
+	return func() (installation, error) { return environment(list) }
+}
+
+// environment makes a virtual environment of the packages that a file lists.
+func environment(list string) (in installation, err error) {
 	dir, err := cache.Dir("POSTHASTE_PYTHON_DIR", "python")
 	if err != nil {
 		return in, err
 	}
-	packages, err := cache.Fingerprint(requirements)
+	text, err := requirements.ReadFile(list)
+	if err != nil {
+		return in, err
+	}
+	packages, err := cache.Fingerprint(fstest.MapFS{"requirements.txt": {Data: text}})
 	if err != nil {
 		return in, err
 	}
 	in.venv = filepath.Join(dir, "venv-"+packages)
-	if err := cache.Fill(in.venv, makeEnvironment); err != nil {
+	err = cache.Fill(in.venv, func(dir string) error { return makeEnvironment(dir, text) })
+	if err != nil {
 		return in, err
 	}
 	src, err := fs.Sub(programs, "src")
@@ -105,10 +141,10 @@ var install = sync.OnceValues(func() (in installation, err error) {
 	}
 	in.src = filepath.Join(dir, "src-"+id)
 	return in, cache.Fill(in.src, func(dir string) error { return os.CopyFS(dir, src) })
-})
+}
 
-func makeEnvironment(dir string) error {
-	if err := os.CopyFS(dir, requirements); err != nil {
+func makeEnvironment(dir string, packages []byte) error {
+	if err := os.WriteFile(filepath.Join(dir, "requirements.txt"), packages, 0o644); err != nil {
 		return err
 	}
 	for _, args := range [][]string{

@@ -43,11 +43,17 @@ type Serde[T any] struct {
 	client *schemaregistry.Client
 	own    schemaregistry.Schema // without Text if there is none
 	parsed *Schema               // own; nil if there is none
-	writer framed.Writer[*Schema]
+	writer framed.Writer[*chosen]
 	reader framed.Reader[*Schema]
 	direct bool      // a T is handed to the library as it is
 	nilled bool      // a T can be nil, which is null
 	boxes  sync.Pool // *T, so that a struct in an any costs no allocation
+}
+
+// chosen is a schema to write with.
+type chosen struct {
+	schema *Schema
+	from   *action // makes its bytes of the own schema's; nil if values are encoded with schema
 }
 
 // Option changes how one Serde deals with schemas, as schemaregistry.ForKey
@@ -139,7 +145,7 @@ func newSerde[T any](client *schemaregistry.Client, opts []Option) (*Serde[T], e
 		o(&d.writer.Settings)
 	}
 	d.reader.Client, d.reader.Key = client, d.writer.Settings.Key
-	d.writer.Compile = d.parseRegistered
+	d.writer.Compile = d.choose
 	d.writer.Compatible = d.compatible
 	d.reader.Compile = d.resolve
 	kind := reflect.TypeFor[T]().Kind()
@@ -179,15 +185,29 @@ func (d *Serde[T]) Serialize(
 		return nil, err
 	}
 	if d.direct {
-		return c.Compiled.Append(dst, v)
+		return d.append(dst, c.Compiled, v)
 	}
 	box := d.boxes.Get().(*T)
 	*box = v
-	out, err := c.Compiled.Append(dst, box)
-	var zero T
-	*box = zero // the pool keeps nothing of the caller's
-	d.boxes.Put(box)
+	out, err := d.append(dst, c.Compiled, box)
+	d.boxes.Put(box) // what it refers to stays until the pool is cleared, two collections on
 	return out, err
+}
+
+// append encodes v with the chosen schema: directly, or by way of the own schema.
+func (d *Serde[T]) append(dst []byte, c *chosen, v any) ([]byte, error) {
+	if c.from == nil {
+		return c.schema.Append(dst, v)
+	}
+	own, err := d.parsed.Append(nil, v)
+	if err != nil {
+		return nil, err
+	}
+	t := transcoder{in: own, out: dst}
+	if err := c.from.run(&t); err != nil {
+		return nil, fmt.Errorf("%w: %w", serializer.ErrValue, err)
+	}
+	return t.out, nil
 }
 
 // isNil does without reflection for what is common.
@@ -250,10 +270,20 @@ func (d *Serde[T]) parse(ctx context.Context, s schemaregistry.Schema) (*Schema,
 	return Parse(s.Text, texts...)
 }
 
-func (d *Serde[T]) parseRegistered(
+// choose makes a schema of the registry ready for writing. What the own type
+// lacks of another schema gets its default, if the two resolve.
+func (d *Serde[T]) choose(
 	ctx context.Context, r schemaregistry.Registered,
-) (*Schema, error) {
-	return d.parse(ctx, r.Schema)
+) (*chosen, error) {
+	s, err := d.parse(ctx, r.Schema)
+	if err != nil || d.parsed == nil || r.Text == d.own.Text {
+		return &chosen{schema: s}, err
+	}
+	resolved, err := Resolve(d.parsed, s)
+	if err != nil { // with latest.compatibility.strict=false
+		return &chosen{schema: s}, nil
+	}
+	return &chosen{schema: s, from: resolved.from}, nil
 }
 
 // resolve makes a record's schema ready for reading as d's.

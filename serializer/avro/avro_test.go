@@ -230,6 +230,16 @@ func TestLatestVersionMustReadTheOwnType(t *testing.T) {
 	if _, err := same.Serialize(nil, "users", nil, user1{"Ann", 3}); err != nil {
 		t.Error(err)
 	}
+	// What the type lacks of the latest schema gets its default there.
+	registry.Add("wide-value", schemaregistry.Schema{Text: version2})
+	wide := must(Of[user1](client, schemaregistry.Schema{Text: version1},
+		schemaregistry.UseLatest))(t)
+	b := must(wide.Serialize(nil, "wide", nil, user1{"Ann", 3}))(t)
+	reader := must(Of[user2](client, schemaregistry.Schema{Text: version2}))(t)
+	if got, err := reader.Deserialize("wide", nil, b); err != nil || b[4] != 2 ||
+		!cmp.Equal(got, user2{Name: "Ann", Age: 3, Level: 3}) {
+		t.Errorf("written with the latest schema: %+v, %v", got, err)
+	}
 	strict := must(For[order](client, schemaregistry.UseLatest))(t)
 	_, err := strict.Serialize(nil, "users", nil, sample())
 	if !errors.Is(err, ErrResolution) || !strings.Contains(err.Error(), "compatibility.strict") {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	avro "github.com/twmb/avro"
 
@@ -28,6 +29,30 @@ type Schema struct {
 	// from makes bytes of this schema of those that another one wrote; nil if
 	// they are the same.
 	from *action
+
+	// If there are arrays, count passes over a value and counts blocks, and merge
+	// makes one of them in each array.
+	count, merge *action
+}
+
+func newSchema(s *avro.Schema, text string) *Schema {
+	out := &Schema{impl: s, node: s.Root(), text: text}
+	if hasArray(out.node) {
+		b := newResolver(out.node, out.node)
+		out.count, out.merge = b.skip(out.node), b.build(out.node, out.node, "")
+	}
+	return out
+}
+
+func hasArray(n *avro.SchemaNode) bool {
+	switch {
+	case n == nil:
+		return false
+	case n.Items != nil || hasArray(n.Values):
+		return true
+	}
+	return slices.ContainsFunc(n.Branches, func(b avro.SchemaNode) bool { return hasArray(&b) }) ||
+		slices.ContainsFunc(n.Fields, func(f avro.SchemaField) bool { return hasArray(&f.Type) })
 }
 
 // Parse reads a schema: JSON, or the bare name of a primitive type.
@@ -48,7 +73,7 @@ func parse(text string, references []string, opts ...avro.SchemaOpt) (*Schema, e
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSchema, err)
 	}
-	return &Schema{impl: s, node: s.Root(), text: text}, nil
+	return newSchema(s, text), nil
 }
 
 // parseOne reads what Java reads: it passes over an annotation as a decimal that
@@ -150,13 +175,23 @@ func (s *Schema) Decode(data []byte, v any) (rest []byte, err error) {
 }
 
 func (s *Schema) decode(data []byte, v any, opts ...avro.Opt) (rest []byte, err error) {
-	if s.from == nil {
+	if s.from == nil && s.count == nil {
 		return s.decodeOwn(data, v, opts)
 	}
 	t := transcoders.Get().(*transcoder)
 	defer t.release()
 	t.in = data
-	if err := s.from.run(t); err != nil {
+	how := s.from
+	if how == nil {
+		if err := s.count.run(t); err != nil {
+			return nil, err
+		}
+		if t.blocks == 0 {
+			return s.decodeOwn(data, v, opts)
+		}
+		how, t.in, t.out, t.empty = s.merge, data, t.out[:0], 0
+	}
+	if err := how.run(t); err != nil {
 		return nil, err
 	}
 	if _, err := s.decodeOwn(t.out, v, opts); err != nil {
@@ -206,10 +241,10 @@ func (s *Schema) DecodeJSON(data []byte, v any) error {
 func Resolve(writer, reader *Schema) (*Schema, error) { return resolve(writer, reader, true) }
 
 func resolve(writer, reader *Schema, decimals bool) (*Schema, error) {
-	s := &Schema{impl: reader.impl, node: reader.node, text: reader.text}
 	if writer.Text() == reader.Text() {
-		return s, nil
+		return reader, nil
 	}
+	s := &Schema{impl: reader.impl, node: reader.node, text: reader.text}
 	b := newResolver(writer.node, reader.node)
 	b.decimals = decimals
 	s.from = b.build(writer.node, reader.node, "")

@@ -1,9 +1,11 @@
 package avro
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	avro "github.com/twmb/avro"
@@ -16,6 +18,7 @@ type transcoder struct {
 	in, out []byte
 	depth   int
 	empty   int // items of no bytes so far
+	blocks  int // of arrays and maps, beyond the first of each
 }
 
 const (
@@ -99,38 +102,58 @@ func (t *transcoder) readBytes() ([]byte, error) {
 }
 
 // blocks reads the blocks of an array or a map, with sizes or without, and
-// writes them without.
+// writes one without. The library would copy what it has of an array for each
+// block, so that many small blocks cost the square of their number.
 func (b *resolver) blocks(item *avro.SchemaNode, each *action, keyed bool) *action {
 	return &action{run: func(t *transcoder) error {
 		defer t.leave()
 		if err := t.enter(); err != nil {
 			return err
 		}
-		for {
-			count, err := t.readLong()
-			if err != nil {
-				return err
-			}
-			if count < 0 {
-				if _, err := t.readLong(); err != nil { // the block's size in bytes
-					return err
-				}
-				if count == math.MinInt64 {
-					return fmt.Errorf("%w: a block of 2^63 items", serializer.ErrMalformed)
-				}
-				count = -count
-			}
-			t.long(count)
-			if count == 0 {
-				return nil
-			}
+		start := len(t.out)
+		count, err := t.blockCount()
+		if err != nil {
+			return err
+		}
+		t.long(count)
+		total, items := count, len(t.out)
+		for count > 0 {
 			for range count {
 				if err := t.item(each, keyed); err != nil {
 					return err
 				}
 			}
+			if count, err = t.blockCount(); err != nil {
+				return err
+			}
+			if count > 0 {
+				t.blocks++
+				total += count // what it counts was read, so it cannot overflow
+			}
 		}
+		if total == 0 {
+			return nil
+		}
+		if head := binary.AppendVarint(nil, total); len(head) != items-start ||
+			!bytes.Equal(head, t.out[start:items]) {
+			t.out = slices.Replace(t.out, start, items, head...)
+		}
+		t.long(0)
+		return nil
 	}}
+}
+
+// blockCount reads the head of a block; 0 ends the blocks.
+func (t *transcoder) blockCount() (int64, error) {
+	count, err := t.readLong()
+	if err != nil || count >= 0 {
+		return count, err
+	}
+	if count == math.MinInt64 {
+		return 0, fmt.Errorf("%w: a block of 2^63 items", serializer.ErrMalformed)
+	}
+	_, err = t.readLong() // the block's size in bytes
+	return -count, err
 }
 
 func (t *transcoder) item(each *action, keyed bool) error {

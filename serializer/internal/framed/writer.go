@@ -57,7 +57,8 @@ type Choice[C any] struct {
 	topic  string
 	prefix [wireformat.PrefixSize]byte
 	guid   wireformat.GUID
-	until  time.Time // zero means for ever
+	ages   bool
+	until  time.Time // if it ages
 }
 
 // For is the choice for topic. It asks the registry only for a topic that is
@@ -75,7 +76,7 @@ func (w *Writer[C]) Prepare(ctx context.Context, topic string) error {
 	return err
 }
 
-func (c *Choice[C]) fresh() bool { return c.until.IsZero() || clock.Now().Before(c.until) }
+func (c *Choice[C]) fresh() bool { return !c.ages || clock.Now().Before(c.until) }
 
 func (w *Writer[C]) find(ctx context.Context, topic string) (*Choice[C], error) {
 	w.mu.Lock()
@@ -112,7 +113,7 @@ func (w *Writer[C]) choose(ctx context.Context, topic string) (*Choice[C], error
 		return nil, fmt.Errorf("schema %d of subject %q: %w", r.ID, subject, err)
 	}
 	if ttl := w.Client.LatestTTL(); ttl > 0 && w.usesLatest() {
-		c.until = clock.Now().Add(ttl)
+		c.ages, c.until = true, clock.Now().Add(ttl)
 	}
 	if w.Settings.HeaderID() {
 		if c.guid, err = w.guid(ctx, subject, r); err != nil {
