@@ -34,6 +34,8 @@ type produceCmd struct {
 	Properties     []string `name:"property" aliases:"reader-property" sep:"none" placeholder:"KEY=VALUE" group:"Input:" help:"As for Kafka's console producer, for lines: parse.key, key.separator, parse.headers, headers.delimiter, headers.separator, headers.key.separator, null.marker (also csv and tsv), ignore.error. Repeatable."`
 	ReaderConfig   string   `name:"reader-config" placeholder:"FILE" group:"Input:" help:"Such properties in a .properties file."`
 
+	schemaFlags `group:"Schemas:"`
+
 	TransactionalID    string `name:"transactional-id" placeholder:"ID" group:"Delivery:" help:"Produce in transactions under this id."`
 	TransactionRecords int64  `name:"transaction-records" placeholder:"N" group:"Delivery:" help:"Records in a transaction (default: the whole input)."`
 	Resume             bool   `name:"resume" group:"Delivery:" help:"Go on where the last run with this --transactional-id and these files ended, however it ended."`
@@ -132,6 +134,9 @@ func (c *produceCmd) Run(e *env) (err error) {
 	if err := mustExist(c.Files); err != nil {
 		return err
 	}
+	if err := c.schemaFlags.check(c); err != nil {
+		return err
+	}
 	cfg, err := c.settings(e)
 	if err != nil {
 		return err
@@ -153,17 +158,26 @@ func (c *produceCmd) Run(e *env) (err error) {
 	if err := c.ensureTopic(e, a); err != nil {
 		return err
 	}
+	enc, err := c.openEncoding(e, cl)
+	if err != nil {
+		return err
+	}
+	if enc != nil {
+		defer func() {
+			if closing := enc.close(e); closing != nil {
+				err = errors.Join(err, closing)
+			}
+		}()
+	}
 	p, err := posthaste.NewProducer(cl.cfg)
 	if err != nil {
 		return err
 	}
 	options.MaxLine = cl.cfg.MaxRequestSize + 64<<10 // for separators that do not reach the record
 	run := newProduction(e, c, p, options)
-	run.admin = a
-	if run.txn != nil {
-		if run.txn.resumption, err = newResumption(c); err != nil {
-			return err
-		}
+	run.encoding = enc
+	if err := run.resumeWith(a); err != nil {
+		return err
 	}
 	run.compresses = cl.cfg.CompressionType != posthaste.CompressionNone
 	failure := run.all()

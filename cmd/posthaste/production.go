@@ -36,6 +36,7 @@ type production struct {
 	keys     *report.Keys
 
 	compresses bool
+	encoding   *encoding     // nil leaves keys and values as they are
 	txn        *transactions // nil without --transactional-id
 	admin      *admin
 	passOver   int64 // rows of the input that earlier runs have produced
@@ -99,8 +100,13 @@ func (p *production) one(path string) (err error) {
 	base, _ := p.progress.done.Load(), p.progress.total.Load()
 	var rec input.Record
 	for {
-		switch err := r.Read(&rec); {
-		case err == nil && p.n < p.passOver:
+		err := r.Read(&rec)
+		passed := err == nil && p.n < p.passOver
+		if err == nil && !passed && p.encoding != nil {
+			err = p.encoding.apply(&rec, nameOf(path))
+		}
+		switch {
+		case passed:
 			p.n++
 		case err == nil:
 			if err := p.send(nameOf(path), &rec); err != nil {

@@ -40,6 +40,15 @@ func newResumption(c *produceCmd) (*resumption, error) {
 		input: strings.Join(files, ","), topic: c.Topic}, nil
 }
 
+// resumeWith readies --resume, which asks a how far the last run came.
+func (p *production) resumeWith(a *admin) (err error) {
+	if p.txn != nil {
+		p.admin = a
+		p.txn.resumption, err = newResumption(p.cmd)
+	}
+	return err
+}
+
 // checkResume refuses what cannot be resumed.
 func (c *produceCmd) checkResume() error {
 	switch {
