@@ -1,6 +1,8 @@
 package posthaste
 
-// Metrics is a snapshot of a producer's counters since it was made.
+// Metrics is a snapshot of a producer's counters since it was made. Package
+// prometheusposthaste exports them; docs/metrics.md has their names there, and
+// what Java's producer calls the same.
 type Metrics struct {
 	RecordsSent       uint64 // acknowledged
 	RecordsFailed     uint64 // accepted, but not acknowledged

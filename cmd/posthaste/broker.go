@@ -67,7 +67,8 @@ func (c *brokerCmd) serve(e *env, b *broker.Broker, log *slog.Logger) error {
 		return nil
 	}
 	r, err := registry.Start(registry.Config{Listen: c.SchemaRegistry,
-		BootstrapServers: []string{b.Addr()}, ReplicationFactor: 1, Logger: log})
+		BootstrapServers: []string{b.Addr()}, ReplicationFactor: 1, Logger: log,
+		InstanceID: "posthaste-broker"})
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/posthaste-go/posthaste"
+	"github.com/posthaste-go/posthaste/schemaregistry"
 )
 
 // cli is the whole command line; kong reads it.
@@ -200,7 +201,8 @@ func (e *env) fail(err error) int {
 	}
 	var usage *usageError
 	var config *posthaste.ConfigError
-	if errors.As(err, &usage) || errors.As(err, &config) {
+	if errors.As(err, &usage) || errors.As(err, &config) ||
+		errors.Is(err, schemaregistry.ErrConfig) {
 		return exitUsage
 	}
 	return exitFailed

@@ -53,6 +53,7 @@ func (c *connection) config() (posthaste.Config, error) {
 type cluster struct {
 	cfg      posthaste.Config // bootstrap.servers is set, and everything checked
 	where    string           // in words, for reports
+	local    bool             // the broker is that of a data directory
 	embedded *embedded        // nil unless this command runs the broker
 }
 
@@ -96,7 +97,7 @@ func (c *connection) openEmbedded(e *env, cfg posthaste.Config) (*cluster, error
 	if err != nil {
 		return nil, err
 	}
-	cl := &cluster{cfg: cfg, embedded: b, where: "the embedded broker in " + c.Data}
+	cl := &cluster{cfg: cfg, local: true, embedded: b, where: "the embedded broker in " + c.Data}
 	if b == nil {
 		cl.where = "the broker of " + c.Data + " at " + addr
 	}

@@ -32,13 +32,15 @@ type consumeCmd struct {
 	Base64         bool     `name:"base64" help:"With --json: keys, values and header values in base64."`
 	Properties     []string `name:"property" aliases:"formatter-property" sep:"none" placeholder:"KEY=VALUE" help:"As for Kafka's console consumer: print.key, print.value, print.timestamp, print.partition, print.offset, print.headers = true|false; key.separator, line.separator, headers.separator, null.literal = TEXT. Repeatable."`
 
-	connection `group:"Cluster:"`
+	decodeFlags `group:"Schemas:"`
+	connection  `group:"Cluster:"`
 }
 
 // Help is what --help adds.
 func (*consumeCmd) Help() string {
 	return withExample(`Prints each record's value on a line, or what --property and --json ask for, until it is
-interrupted or --max-messages or --timeout-ms say so.`,
+interrupted or --max-messages or --timeout-ms say so. Keys and values that carry the id of a
+schema (Avro, Protobuf, JSON Schema) are printed as JSON.`,
 		"posthaste consume --topic orders --from-beginning --max-messages 10 --json")
 }
 
@@ -72,6 +74,12 @@ func (c *consumeCmd) Run(e *env) (err error) {
 	if err != nil || start == nil {
 		return err
 	}
+	format.decoder = c.newDecoder(e, cl)
+	defer func() {
+		if closing := format.decoder.close(); closing != nil {
+			err = errors.Join(err, closing)
+		}
+	}()
 	client, err := c.client(e, &cl.cfg, *start)
 	if err != nil {
 		return err
@@ -104,6 +112,9 @@ func (c *consumeCmd) check() (*recordFormat, error) {
 		return nil, usagef("--property and --json exclude each other: JSON has every part of a record")
 	}
 	if _, err := c.offset(kgo.NewOffset()); err != nil {
+		return nil, err
+	}
+	if err := c.decodeFlags.check(); err != nil {
 		return nil, err
 	}
 	return newRecordFormat(c)
@@ -229,7 +240,7 @@ func (c *consumeCmd) print(e *env, client *kgo.Client, format *recordFormat) (er
 		for records := fetches.RecordIter(); !records.Done(); {
 			r := records.Next()
 			if err := format.write(out, r); err != nil {
-				return fmt.Errorf("cannot write to standard output: %w", err)
+				return err
 			}
 			printed++
 			if c.Group != "" {

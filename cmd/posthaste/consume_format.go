@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/posthaste-go/posthaste/cmd/posthaste/internal/jsontext"
+	"github.com/posthaste-go/posthaste/serializer"
 )
 
 // recordFormat is how consume prints a record: as JSON, or as Kafka's console
@@ -22,7 +24,39 @@ type recordFormat struct {
 	keySeparator, lineSeparator                       string
 	headersSeparator, null                            string
 
-	line []byte // reused
+	decoder *decoder // nil takes keys and values as they are
+	line    []byte   // reused
+}
+
+// part is a key or value as it is printed: its bytes, or the JSON decoded from
+// them.
+type part struct {
+	bytes   []byte
+	decoded bool
+}
+
+// parts decodes what carries the id of a schema.
+func (f *recordFormat) parts(r *kgo.Record) (key, value part, err error) {
+	key, value = part{bytes: r.Key}, part{bytes: r.Value}
+	if f.decoder == nil {
+		return key, value, nil
+	}
+	var headers []serializer.Header
+	for _, h := range r.Headers {
+		headers = append(headers, serializer.Header(h))
+	}
+	for _, p := range []*part{&key, &value} {
+		isKey := p == &key
+		text, err := f.decoder.decode(headers, p.bytes, isKey)
+		switch {
+		case err == nil:
+			p.bytes, p.decoded = text, true
+		case !errors.Is(err, errAsItIs):
+			return key, value, fmt.Errorf("partition %d, offset %d: cannot decode the %s: %w",
+				r.Partition, r.Offset, side(isKey), err)
+		}
+	}
+	return key, value, nil
 }
 
 // formatProperties are the properties that newRecordFormat knows.
@@ -52,8 +86,9 @@ func newRecordFormat(c *consumeCmd) (*recordFormat, error) {
 		case strings.HasSuffix(name, ".deserializer") && slices.Contains(formatProperties, name):
 			if class := value[strings.LastIndexByte(value, '.')+1:]; class != "StringDeserializer" &&
 				class != "ByteArrayDeserializer" && class != "BytesDeserializer" {
-				return nil, usagef("--property %s: keys and values are printed as they are; for other "+
-					"types use --json --base64 and decode them", p)
+				return nil, usagef("--property %s: keys and values that carry a schema's id are decoded "+
+					"(--value-format), others are printed as they are; for other types use --json --base64 and "+
+					"decode them", p)
 			}
 		default:
 			return nil, usagef("--property %s: there is no such property; there are %s", p,
@@ -65,17 +100,23 @@ func newRecordFormat(c *consumeCmd) (*recordFormat, error) {
 
 // write appends r to out.
 func (f *recordFormat) write(out *bufio.Writer, r *kgo.Record) error {
-	if f.json {
-		f.line = f.appendJSON(f.line[:0], r)
-	} else {
-		f.line = f.appendText(f.line[:0], r)
+	key, value, err := f.parts(r)
+	if err != nil {
+		return err
 	}
-	_, err := out.Write(f.line)
-	return err
+	if f.json {
+		f.line = f.appendJSON(f.line[:0], r, key, value)
+	} else {
+		f.line = f.appendText(f.line[:0], r, key, value)
+	}
+	if _, err := out.Write(f.line); err != nil {
+		return fmt.Errorf("cannot write to standard output: %w", err)
+	}
+	return nil
 }
 
 // appendJSON writes one object and a newline.
-func (f *recordFormat) appendJSON(dst []byte, r *kgo.Record) []byte {
+func (f *recordFormat) appendJSON(dst []byte, r *kgo.Record, key, value part) []byte {
 	dst = append(dst, `{"topic":`...)
 	dst = jsontext.AppendString(dst, []byte(r.Topic))
 	dst = append(dst, `,"partition":`...)
@@ -85,9 +126,9 @@ func (f *recordFormat) appendJSON(dst []byte, r *kgo.Record) []byte {
 	dst = append(dst, `,"timestamp":`...)
 	dst = strconv.AppendInt(dst, r.Timestamp.UnixMilli(), 10)
 	dst = append(dst, `,"key":`...)
-	dst = f.appendBytes(dst, r.Key)
+	dst = f.appendPart(dst, key)
 	dst = append(dst, `,"value":`...)
-	dst = f.appendBytes(dst, r.Value)
+	dst = f.appendPart(dst, value)
 	dst = append(dst, `,"headers":[`...)
 	for i, h := range r.Headers {
 		if i > 0 {
@@ -99,6 +140,22 @@ func (f *recordFormat) appendJSON(dst []byte, r *kgo.Record) []byte {
 		dst = append(f.appendBytes(dst, h.Value), ']')
 	}
 	return append(dst, "]}\n"...)
+}
+
+// appendPart writes decoded JSON as it is.
+func (f *recordFormat) appendPart(dst []byte, p part) []byte {
+	if p.decoded {
+		return append(dst, p.bytes...)
+	}
+	return f.appendBytes(dst, p.bytes)
+}
+
+// text is the part as a line has it: JSON, but of a string what it says.
+func (p part) text() []byte {
+	if p.decoded && len(p.bytes) > 1 && p.bytes[0] == '"' {
+		return jsontext.AppendUnescaped([]byte{}, p.bytes[1:len(p.bytes)-1])
+	}
+	return p.bytes
 }
 
 // appendBytes writes null, a string, or base64.
@@ -115,7 +172,7 @@ func (f *recordFormat) appendBytes(dst, b []byte) []byte {
 
 // appendText writes the parts in the order of Kafka's console consumer, each
 // with key.separator behind it but for the last.
-func (f *recordFormat) appendText(dst []byte, r *kgo.Record) []byte {
+func (f *recordFormat) appendText(dst []byte, r *kgo.Record, key, value part) []byte {
 	parts := 0
 	next := func() {
 		if parts > 0 {
@@ -145,11 +202,11 @@ func (f *recordFormat) appendText(dst []byte, r *kgo.Record) []byte {
 	}
 	if f.key {
 		next()
-		dst = f.orNull(dst, r.Key)
+		dst = f.orNull(dst, key.text())
 	}
 	if f.value {
 		next()
-		dst = f.orNull(dst, r.Value)
+		dst = f.orNull(dst, value.text())
 	}
 	return append(dst, f.lineSeparator...)
 }

@@ -34,6 +34,8 @@ type produceCmd struct {
 	Properties     []string `name:"property" aliases:"reader-property" sep:"none" placeholder:"KEY=VALUE" group:"Input:" help:"As for Kafka's console producer, for lines: parse.key, key.separator, parse.headers, headers.delimiter, headers.separator, headers.key.separator, null.marker (also csv and tsv), ignore.error. Repeatable."`
 	ReaderConfig   string   `name:"reader-config" placeholder:"FILE" group:"Input:" help:"Such properties in a .properties file."`
 
+	schemaFlags `group:"Schemas:"`
+
 	TransactionalID    string `name:"transactional-id" placeholder:"ID" group:"Delivery:" help:"Produce in transactions under this id."`
 	TransactionRecords int64  `name:"transaction-records" placeholder:"N" group:"Delivery:" help:"Records in a transaction (default: the whole input)."`
 	Sync               bool   `group:"Delivery:" help:"Wait for each record's acknowledgement before the next."`
@@ -131,6 +133,9 @@ func (c *produceCmd) Run(e *env) (err error) {
 	if err := mustExist(c.Files); err != nil {
 		return err
 	}
+	if err := c.schemaFlags.check(c); err != nil {
+		return err
+	}
 	cfg, err := c.settings(e)
 	if err != nil {
 		return err
@@ -152,12 +157,24 @@ func (c *produceCmd) Run(e *env) (err error) {
 	if err := c.ensureTopic(e, a); err != nil {
 		return err
 	}
+	enc, err := c.openEncoding(e, cl)
+	if err != nil {
+		return err
+	}
+	if enc != nil {
+		defer func() {
+			if closing := enc.close(e); closing != nil {
+				err = errors.Join(err, closing)
+			}
+		}()
+	}
 	p, err := posthaste.NewProducer(cl.cfg)
 	if err != nil {
 		return err
 	}
 	options.MaxLine = cl.cfg.MaxRequestSize + 64<<10 // for separators that do not reach the record
 	run := newProduction(e, c, p, options)
+	run.encoding = enc
 	run.compresses = cl.cfg.CompressionType != posthaste.CompressionNone
 	failure := run.all()
 	summary := run.finish()

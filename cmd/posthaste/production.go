@@ -36,6 +36,7 @@ type production struct {
 	keys     *report.Keys
 
 	compresses bool
+	encoding   *encoding     // nil leaves keys and values as they are
 	txn        *transactions // nil without --transactional-id
 
 	begun   time.Time
@@ -90,7 +91,11 @@ func (p *production) one(path string) (err error) {
 	base, _ := p.progress.done.Load(), p.progress.total.Load()
 	var rec input.Record
 	for {
-		switch err := r.Read(&rec); {
+		err := r.Read(&rec)
+		if err == nil && p.encoding != nil {
+			err = p.encoding.apply(&rec, nameOf(path))
+		}
+		switch {
 		case err == nil:
 			if err := p.send(nameOf(path), &rec); err != nil {
 				return err

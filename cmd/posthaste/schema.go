@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/posthaste-go/posthaste/cmd/posthaste/internal/input"
 	"github.com/posthaste-go/posthaste/schemaregistry"
 )
 
@@ -13,6 +15,12 @@ import (
 type schemaCmd struct {
 	Generate schemaGenerateCmd `cmd:"" help:"Make Go types from schemas."`
 	Infer    schemaInferCmd    `cmd:"" help:"Make a schema from data."`
+	Register schemaRegisterCmd `cmd:"" help:"Register a schema as a subject's next version."`
+	List     schemaListCmd     `cmd:"" help:"List subjects, or a subject's versions."`
+	Show     schemaShowCmd     `cmd:"" help:"Print a registered schema."`
+	Check    schemaCheckCmd    `cmd:"" help:"Check whether a schema could be registered."`
+	Delete   schemaDeleteCmd   `cmd:"" help:"Delete a subject or a version of it."`
+	Lock     schemaLockCmd     `cmd:"" help:"Pin schemas in a file, to start without the registry."`
 }
 
 // Help is what --help adds.
@@ -74,4 +82,14 @@ func writeOut(e *env, path string, content []byte) error {
 		return fmt.Errorf("cannot write: %w", err)
 	}
 	return nil
+}
+
+// readSchemaText reads the text of a schema from a file or, for "-", from
+// standard input.
+func readSchemaText(e *env, path string) (string, error) {
+	if path != "-" {
+		return readSchemaFile(path)
+	}
+	text, err := io.ReadAll(input.Interruptible(e.ctx, e.in))
+	return string(text), err
 }

@@ -38,6 +38,11 @@ type Config struct {
 	// means schema-registry. Setting: schema.registry.group.id.
 	Group string
 
+	// InstanceID is a name of this registry that stays when it is started again: it
+	// then leads again at once instead of when the group has given its former self
+	// up. No other registry of the group may have it. Setting: group.instance.id.
+	InstanceID string
+
 	// Compatibility is the level where none is set; empty means BACKWARD.
 	// Setting: schema.compatibility.level.
 	Compatibility string
@@ -45,7 +50,8 @@ type Config struct {
 	// StartTimeout bounds Start: to reach the cluster and to read all schemas.
 	// 0 means a minute. Setting: kafkastore.init.timeout.ms.
 	StartTimeout time.Duration
-	// WriteTimeout bounds one write to the topic. 0 means 10 seconds.
+	// WriteTimeout bounds one write to the topic. 0 means 5 seconds. A leader that
+	// is silent for twice as long, at least 10 seconds, is replaced.
 	// Setting: kafkastore.timeout.ms.
 	WriteTimeout time.Duration
 
@@ -73,7 +79,7 @@ func (c Config) resolve() (Config, error) {
 		c.StartTimeout = time.Minute
 	}
 	if c.WriteTimeout == 0 {
-		c.WriteTimeout = 10 * time.Second
+		c.WriteTimeout = 5 * time.Second
 	}
 	c.Compatibility = strings.ToUpper(c.Compatibility)
 	if c.Compatibility != "" && !slices.Contains(compat.Levels, c.Compatibility) {

@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"runtime/debug"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/posthaste-go/posthaste/broker"
+	"github.com/posthaste-go/posthaste/internal/clock"
+	"github.com/posthaste-go/posthaste/schemaregistry/internal/election"
 	"github.com/posthaste-go/posthaste/schemaregistry/internal/registry"
 	"github.com/posthaste-go/posthaste/schemaregistry/internal/rest"
 	"github.com/posthaste-go/posthaste/schemaregistry/internal/store"
@@ -21,13 +25,14 @@ const drainTime = 5 * time.Second
 
 // Server is a running registry. Its methods may be called concurrently.
 type Server struct {
-	addr   string
-	topic  *store.Topic
-	http   *http.Server
-	own    *broker.Broker // nil if the cluster is somebody else's
-	served chan error     // the end of http.Serve
-	close  sync.Once
-	err    error // of Close
+	addr    string
+	topic   *store.Topic
+	elector *election.Elector
+	http    *http.Server
+	own     *broker.Broker // nil if the cluster is somebody else's
+	served  chan error     // the end of http.Serve
+	close   sync.Once
+	err     error // of Close
 }
 
 // Start starts a registry and returns once it serves, with all schemas read.
@@ -70,24 +75,57 @@ func (s *Server) start(cfg Config) (err error) {
 		}
 	}
 	s.addr = listener.Addr().String()
+	self, err := identity(cfg.Advertise, s.addr)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	s.elector = election.Start(election.Config{
+		Client: s.topic.Client(), Group: cfg.Group, Instance: cfg.InstanceID,
+		Self: self, Write: cfg.WriteTimeout,
+		Session: max(2*cfg.WriteTimeout, minSession), Ready: s.topic.Sync, Now: clock.Now,
+		Logger: cfg.Logger,
+	})
 	version, commit := build()
 	s.http = &http.Server{
 		Handler: rest.New(rest.Config{
 			Registry: registry.New(s.topic.State, s.topic,
 				registry.Config{Compatibility: cfg.Compatibility, Logger: cfg.Logger}),
-			Leader: alone{}, Log: s.topic, Logger: cfg.Logger,
+			Leader: s.elector, Log: s.topic, Logger: cfg.Logger, Timeout: cfg.WriteTimeout,
 			Cluster: cluster, Group: cfg.Group, Version: version, Commit: commit,
 		}),
 		ReadHeaderTimeout: 30 * time.Second,
 	}
 	go func() { s.served <- s.http.Serve(listener) }()
+	// The registry serves; now it is to be able to write, too.
+	if leader, _ := s.elector.Leader(ctx); leader == "" {
+		return fmt.Errorf("no leader within %v: see the log", cfg.StartTimeout)
+	}
 	return nil
 }
 
-// alone is the leader of one.
-type alone struct{}
+// minSession is how long the others wait for a leader that is silent, at least.
+const minSession = 10 * time.Second
 
-func (alone) Leader() (string, bool) { return "", true }
+// identity is how other registries reach this one.
+func identity(advertise, listening string) (election.Identity, error) {
+	if advertise == "" {
+		advertise = listening
+	}
+	host, port, err := net.SplitHostPort(advertise)
+	if err != nil {
+		return election.Identity{}, fmt.Errorf("advertised address: %w", err)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		if host, err = os.Hostname(); err != nil {
+			return election.Identity{}, err
+		}
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		return election.Identity{}, fmt.Errorf("advertised address %s: %w", advertise, err)
+	}
+	return election.Identity{Version: 1, Host: host, Port: n, Scheme: "http", Eligible: true}, nil
+}
 
 // build is the version of this module in the program.
 func build() (version, commit string) {
@@ -138,6 +176,9 @@ func (s *Server) stop() error {
 		if end := <-s.served; !errors.Is(end, http.ErrServerClosed) {
 			err = errors.Join(err, end)
 		}
+	}
+	if s.elector != nil {
+		s.elector.Close()
 	}
 	if s.topic != nil {
 		s.topic.Close()

@@ -61,7 +61,8 @@ func TestSchemasSurviveRestartAndKill(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := embedded.Start(embedded.Config{BootstrapServers: []string{b.Addr()}})
+		r, err := embedded.Start(embedded.Config{BootstrapServers: []string{b.Addr()},
+			InstanceID: "one"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -73,6 +73,9 @@ func (p *Programs) Data() string {
 	return filepath.Join(p.dir, "testdata", "earthquakes.ndjson")
 }
 
+// Root is the directory of Posthaste's own module.
+func (p *Programs) Root() string { return filepath.Dir(p.dir) }
+
 func moduleDir(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module).Output()
 	if err != nil {

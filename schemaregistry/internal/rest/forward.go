@@ -3,10 +3,14 @@ package rest
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/posthaste-go/posthaste/schemaregistry/internal/registry"
 )
@@ -37,7 +41,9 @@ func (f *forwardedAnswer) write(w http.ResponseWriter) {
 // elsewhere passes a write on if another registry leads. It returns nothing when
 // the write is ours to do.
 func (h *Handler) elsewhere(c *call, route *route) (any, error) {
-	leader, self := h.Leader.Leader()
+	ctx, cancel := context.WithTimeout(c.Context(), h.Timeout)
+	defer cancel()
+	leader, self := h.Leader.Leader(ctx)
 	if self {
 		return nil, nil
 	}
@@ -51,14 +57,56 @@ func (h *Handler) elsewhere(c *call, route *route) (any, error) {
 			return h.registered(c, found)
 		}
 	}
-	if leader == "" || c.Header.Get(forwardHeader) != "" {
+	if c.Header.Get(forwardHeader) != "" {
 		return nil, registry.UnknownLeader()
 	}
-	answer, err := h.forward(c, leader)
-	if err != nil {
-		return nil, registry.ForwardingFailed(err)
+	for {
+		if leader == "" {
+			return nil, registry.UnknownLeader()
+		}
+		answer, err := h.forward(c, leader)
+		again := err != nil && unsent(err) || err == nil && answer.refused()
+		if again && pause(ctx, retryAfter) {
+			// Nothing was written: the leader has gone, and the group will name another.
+			if leader, self = h.Leader.Leader(ctx); self {
+				return nil, nil
+			}
+			continue
+		}
+		if err != nil {
+			return nil, registry.ForwardingFailed(err)
+		}
+		return nil, answer
 	}
-	return nil, answer
+}
+
+// retryAfter is how long a write waits for the group to notice that its leader
+// is gone.
+const retryAfter = 100 * time.Millisecond
+
+// pause waits, and reports whether ctx is still on.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// unsent reports whether a request did not reach anybody.
+func unsent(err error) bool {
+	var dial *net.OpError
+	return errors.As(err, &dial) && dial.Op == "dial"
+}
+
+// refused reports whether the registry that was asked does not lead.
+func (f *forwardedAnswer) refused() bool {
+	var body errorBody
+	return f.status >= http.StatusInternalServerError && json.Unmarshal(f.body, &body) == nil &&
+		body.Code == registry.CodeUnknownLeader
 }
 
 func (h *Handler) forward(c *call, leader string) (*forwardedAnswer, error) {

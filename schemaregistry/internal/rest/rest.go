@@ -16,15 +16,16 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/posthaste-go/posthaste/schemaregistry/internal/registry"
 )
 
 // Leader says who may write.
 type Leader interface {
-	// Leader is the URL of the registry that writes, "" while there is none, and
-	// whether this one is it.
-	Leader() (address string, self bool)
+	// Leader is the URL of the registry that writes and whether it is this one. It
+	// waits for one until ctx ends, and then returns none.
+	Leader(ctx context.Context) (address string, self bool)
 }
 
 // Log is the topic that the registry reads.
@@ -41,6 +42,7 @@ type Config struct {
 	Logger   *slog.Logger
 	// Cluster and Group are told to those who ask for the registry's identity.
 	Cluster, Group, Version, Commit string
+	Timeout                         time.Duration // to wait for a leader
 	// Client carries requests to the leader; nil means http.DefaultClient.
 	Client *http.Client
 }

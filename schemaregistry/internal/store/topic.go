@@ -48,6 +48,9 @@ func Open(ctx context.Context, cfg TopicConfig) (*Topic, error) {
 		kgo.ProducerLinger(0), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.FetchMaxWait(5 * time.Second), kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerBatchMaxBytes(maxBatch), kgo.MetadataMinAge(10 * time.Millisecond),
+		// One writer waits for each write. A record twice in a row says the same as
+		// once, and a write can be given up, which a producer with numbers cannot do.
+		kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(1),
 	}, cfg.Options...)
 	client, err := kgo.NewClient(append(opts, kgo.ConsumePartitions(
 		map[string]map[int32]kgo.Offset{cfg.Topic: {0: kgo.NewOffset().AtStart()}}))...)
@@ -175,6 +178,10 @@ func (t *Topic) Next() int64 {
 func (t *Topic) Wait(ctx context.Context, next int64) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, t.cfg.Timeout, ErrNotRead)
 	defer cancel()
+	return t.wait(ctx, next)
+}
+
+func (t *Topic) wait(ctx context.Context, next int64) error {
 	for {
 		t.mu.Lock()
 		reached, changed := t.next >= next, t.changed
@@ -195,23 +202,35 @@ func (t *Topic) Wait(ctx context.Context, next int64) error {
 // Write appends records and returns when State has them, with the offset behind
 // the last. After an error they may be in the topic or not.
 func (t *Topic) Write(ctx context.Context, records ...Record) (int64, error) {
+	// A client that hangs up must not leave half of what it asked for.
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), t.cfg.Timeout, ErrNotRead)
+	defer cancel()
+	next, err := t.produce(ctx, records)
+	if err != nil {
+		return 0, err
+	}
+	return next, t.wait(ctx, next)
+}
+
+func (t *Topic) produce(ctx context.Context, records []Record) (int64, error) {
 	list := make([]*kgo.Record, len(records))
 	for i, r := range records {
 		list[i] = &kgo.Record{Topic: t.cfg.Topic, Key: r.Key, Value: r.Value}
 	}
-	// A client that hangs up must not leave half of what it asked for.
-	results := t.client.ProduceSync(context.WithoutCancel(ctx), list...)
-	if err := results.FirstErr(); err != nil {
+	if err := t.client.ProduceSync(ctx, list...).FirstErr(); err != nil {
 		return 0, fmt.Errorf("write to topic %s: %w", t.cfg.Topic, err)
 	}
-	next := list[len(list)-1].Offset + 1
-	return next, t.Wait(context.WithoutCancel(ctx), next)
+	return list[len(list)-1].Offset + 1, nil
 }
 
-// Sync returns when State has all that was in the topic when it was called.
+// Sync returns when State has all that was in the topic when it was called,
+// however long that takes to read.
 func (t *Topic) Sync(ctx context.Context) error {
-	_, err := t.Write(ctx, Noop())
-	return err
+	next, err := t.produce(ctx, []Record{Noop()})
+	if err != nil {
+		return err
+	}
+	return t.wait(ctx, next)
 }
 
 // ClusterID asks the brokers for the id of their cluster.
