@@ -152,6 +152,7 @@ type living struct {
 func (b *txnBook) live(l *life, rng *rand.Rand) {
 	wire := &line{world: b.world}
 	l.config.Dial = wire.dial
+	l.config.Rand = bits(b.plan.seed, uint64(l.actor<<8|l.number))
 	producer, err := posthaste.NewProducer(l.config)
 	if err != nil {
 		b.fail("new producer: %v", err)
