@@ -17,7 +17,7 @@ GUARDED = . ./internal/wire $(addprefix ./internal/producer/,accumulator complet
 GOLDEN = $(shell go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | \
   sed -n 's,^\([^ ]*\) .*posthaste/internal/golden.*,\1,p')
 
-.PHONY: check test lint race interop chaos sim mutations bench bench-peers fuzz golden docs guard
+.PHONY: check test lint race interop chaos sim mutations eos txn-cost bench bench-peers fuzz golden docs guard
 
 check: lint benchmarks-once guard sim mutations interop race ## all of it; tests last
 
@@ -57,6 +57,12 @@ sim: ## N schedules of faults in virtual time, from SEED on; SIM=delivery, trans
 
 mutations: ## the simulation finds bugs that are put in on purpose
 	cd internal/sim && go test -tags mutate -run TestMutations
+
+eos: ## exactly once, killed again and again: 200,000 rows, 1,000,000 records through a transform
+	cd interop && POSTHASTE_KILLS=20 POSTHASTE_EOS_RECORDS=1000000 go test -v -timeout 2h -run 'Killed' .
+
+txn-cost: ## what transactions cost beside none, and commits beside other clients
+	cd interop && POSTHASTE_COST=1 go test -v -timeout 30m -run TestTransactionCost .
 
 bench: ## this module's benchmarks, ten runs
 	go test -run '^$$' -bench . -count 10 ./...

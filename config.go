@@ -136,6 +136,11 @@ type Config struct {
 	Logger       *slog.Logger            // nil: slog.Default
 	TLS          *tls.Config             // nil: made from the SSL fields; else they do not count
 
+	// Rand returns uniformly distributed bits for what is left to chance: sticky
+	// partitions and the jitter of waits. It must be safe for concurrent use; nil
+	// means math/rand/v2. A test that wants to see the same again sets it.
+	Rand func() uint32
+
 	SASLUsername string   // for PLAIN and SCRAM, in place of SASLJAASConfig
 	SASLPassword Password // goes with SASLUsername
 

@@ -31,6 +31,7 @@ type settings struct {
 	sendBuffer                int      // bytes; -1: the system's choice
 	receiveBuffer             int      // bytes; -1: the system's choice
 	dial                      DialFunc // nil: a net.Dialer
+	rand                      func() uint32
 	security                  security.Settings
 	tlsConfig                 *tls.Config  // Config.TLS: used as it is, if there is TLS
 	logger                    *slog.Logger // never nil
@@ -158,6 +159,7 @@ func (c *Config) settings() (settings, error) {
 		sendBuffer:                c.SendBuffer,
 		receiveBuffer:             c.ReceiveBuffer,
 		dial:                      c.Dial,
+		rand:                      c.Rand,
 		logger:                    c.Logger,
 		acks:                      int16(c.Acks),
 		idempotence:               c.EnableIdempotence == IdempotenceOn,

@@ -96,7 +96,7 @@ func (p *Producer) wire() error {
 		Accumulator: func(n accumulator.Notices) *accumulator.Accumulator {
 			return accumulator.New(accumulator.Settings{
 				BatchSize: s.batchSize, Compressor: compressor, Adaptive: s.adaptive,
-				Logger: s.logger,
+				Logger: s.logger, Rand: s.rand,
 			}, p.clock, pool, n)
 		},
 	})
@@ -113,21 +113,22 @@ func compressorOf(s *settings) (*compression.Compressor, error) {
 }
 
 func senderSettings(s *settings) sender.Settings {
+	var chance func() float64 // nil: as good as any
+	if s.rand != nil {
+		chance = func() float64 { return float64(s.rand()) / (1 << 32) }
+	}
+	wait := func(initial, most time.Duration) backoff.Policy {
+		return backoff.Policy{Initial: initial, Max: most, Jitter: backoff.Jitter, Rand: chance}
+	}
 	out := sender.Settings{
 		Acks: s.acks, Idempotent: s.idempotence, MaxInFlight: s.maxInFlight,
 		Transactional:  s.transactionalID != "",
 		MaxRequestSize: s.maxRequestSize, Linger: s.linger,
 		DeliveryTimeout: s.deliveryTimeout, RequestTimeout: s.requestTimeout,
-		Retries: s.retries,
-		Backoff: backoff.Policy{
-			Initial: s.retryBackoff, Max: s.retryBackoffMax, Jitter: backoff.Jitter,
-		},
-		Reconnect: backoff.Policy{
-			Initial: s.reconnectBackoff, Max: s.reconnectBackoffMax, Jitter: backoff.Jitter,
-		},
-		Setup: backoff.Policy{
-			Initial: s.connectionSetupTimeout, Max: s.connectionSetupTimeoutMax, Jitter: backoff.Jitter,
-		},
+		Retries:        s.retries,
+		Backoff:        wait(s.retryBackoff, s.retryBackoffMax),
+		Reconnect:      wait(s.reconnectBackoff, s.reconnectBackoffMax),
+		Setup:          wait(s.connectionSetupTimeout, s.connectionSetupTimeoutMax),
 		MaxIdle:        s.connectionsMaxIdle,
 		MetadataMaxAge: s.metadataMaxAge, MetadataMaxIdle: s.metadataMaxIdle,
 		Bootstrap: s.bootstrapServers, ClusterCheck: s.clusterCheck,

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -54,6 +55,9 @@ type Config struct {
 
 	Logger *slog.Logger     // nil means silence
 	Now    func() time.Time // nil means the operating system's clock
+	// Rand is what topic ids are made of, and with them the first leaders; nil
+	// means crypto/rand. A test that wants to see the same again sets it.
+	Rand io.Reader
 }
 
 // LoadConfig reads a file of Kafka's broker settings, as server.properties. Its

@@ -95,7 +95,7 @@ func (i *instance) load() error {
 		return err
 	}
 	i.topics, err = topics.Open(topics.Config{Dir: i.dir, FS: i.files, Path: i.path,
-		Settings: b.settings, Logger: b.log, Nodes: len(nodes)})
+		Settings: b.settings, Logger: b.log, Nodes: len(nodes), Rand: b.cfg.Rand})
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/posthaste-go/posthaste/broker"
 	"github.com/posthaste-go/posthaste/internal/errcode"
+	"github.com/posthaste-go/posthaste/internal/wire"
 )
 
 func TestTransactionsThroughTheAdminClient(t *testing.T) {
@@ -219,11 +220,15 @@ func TestTheCoordinatorMoves(t *testing.T) {
 	}
 }
 
-// Answers that are lost, and errors on purpose, do not tear a transaction apart.
+// Answers that are lost, errors on purpose and markers that come late do not
+// tear a transaction apart.
 func TestTransactionsSurviveFaults(t *testing.T) {
-	for _, version := range []string{"1", "2"} {
-		b := broker.Run(t, broker.Config{Topics: map[string]int{"orders": 2},
-			Properties: map[string]string{"posthaste.transaction.version": version}})
+	for _, config := range []map[string]string{
+		{"posthaste.transaction.version": "1"}, {"posthaste.transaction.version": "2"},
+		{"posthaste.transaction.version": "1", "posthaste.transaction.marker.delay.ms": "15"},
+		{"posthaste.transaction.version": "2", "posthaste.transaction.marker.delay.ms": "15"},
+	} {
+		b := broker.Run(t, broker.Config{Topics: map[string]int{"orders": 2}, Properties: config})
 		cl := transactional(t, b, "one")
 		if _, _, err := cl.ProducerID(t.Context()); err != nil {
 			t.Fatal(err)
@@ -241,8 +246,47 @@ func TestTransactionsSurviveFaults(t *testing.T) {
 				want = append(want, a, z)
 			}
 		}
-		if got := visible(t, b, kgo.ReadCommitted()); !slices.Equal(got, want) {
-			t.Errorf("transaction.version=%s: read_committed sees %q, want %q", version, got, want)
+		// Another producer waits for the markers of the last.
+		inTransaction(t, transactional(t, b, "one"), kgo.TryCommit, "6")
+		if got := visible(t, b, kgo.ReadCommitted()); !slices.Equal(got, append(want, "6")) {
+			t.Errorf("%v: read_committed sees %q, want %q", config, got, want)
+		}
+	}
+}
+
+// The partitions of one request are in the transaction with one record of its
+// state.
+func TestARequestAddsItsPartitionsTogether(t *testing.T) {
+	b := broker.Run(t, broker.Config{Topics: map[string]int{"orders": 40},
+		Properties: map[string]string{"transaction.state.log.num.partitions": "1"}})
+	c := newV1(t, b, "one")
+	before := b.End("__transaction_state", 0)
+	h := plain()
+	h.ProducerID, h.ProducerEpoch, h.BaseSequence = c.pid, c.epoch, 0
+	h.Attributes = wire.Transactional
+	req := produceRequest("orders", topicID(c.rawClient, "orders"), nil)
+	req.TransactionID = &c.id
+	req.Topics[0].Partitions = nil
+	for n := range int32(40) {
+		p := kmsg.NewProduceRequestTopicPartition()
+		p.Partition, p.Records = n, newBatch(h, "v")
+		req.Topics[0].Partitions = append(req.Topics[0].Partitions, p)
+	}
+	resp := call[*kmsg.ProduceResponse](c.rawClient, 12, req)
+	for _, p := range resp.Topics[0].Partitions {
+		if p.ErrorCode != 0 {
+			t.Errorf("partition %d: %s", p.Partition, errcode.Code(p.ErrorCode).Name())
+		}
+	}
+	if got := b.End("__transaction_state", 0) - before; got != 1 {
+		t.Errorf("%d records of the state, want 1", got)
+	}
+	if code := c.end(4, true); code != errcode.None {
+		t.Errorf("end: %s", code.Name())
+	}
+	for n := range int32(40) {
+		if got := b.End("orders", n); got != 2 {
+			t.Errorf("partition %d ends at %d, want a record and a marker", n, got)
 		}
 	}
 }

@@ -292,3 +292,44 @@ func crashAt(t *testing.T, nth int) (ended bool) {
 	w.check(b)
 	return ended
 }
+
+// A power cut between two transactions, or in one, when every append is synced.
+func TestAPowerCutLeavesWholeTransactions(t *testing.T) {
+	for seed := range uint64(6) {
+		disk := broker.NewDisk(nil)
+		cfg := broker.Config{Disk: disk, Topics: map[string]int{"orders": killPartitions},
+			Properties: map[string]string{"log.flush.interval.messages": "1"}}
+		b, err := broker.Start(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &txnWriter{t: t, addr: b.Addr()}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		for range 3 {
+			w.write(ctx)
+		}
+		cut, now := context.WithTimeout(ctx, time.Duration(seed)*time.Millisecond)
+		w.write(cut)
+		now()
+		if w.cl != nil {
+			w.cl.Close()
+			w.cl = nil
+		}
+		if err := b.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		disk.PowerCut(seed)
+		if b, err = broker.Start(cfg); err != nil {
+			t.Fatal(err)
+		}
+		w.addr = b.Addr()
+		w.settle(ctx)
+		if seen := w.check(b); seen < 2 {
+			t.Errorf("seed %d: %d transactions are visible, at least 2 were committed", seed, seen)
+		}
+		cancel()
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -38,6 +38,7 @@ type produceCmd struct {
 
 	TransactionalID    string `name:"transactional-id" placeholder:"ID" group:"Delivery:" help:"Produce in transactions under this id."`
 	TransactionRecords int64  `name:"transaction-records" placeholder:"N" group:"Delivery:" help:"Records in a transaction (default: the whole input)."`
+	Resume             bool   `name:"resume" group:"Delivery:" help:"Go on where the last run with this --transactional-id and these files ended, however it ended."`
 	Sync               bool   `group:"Delivery:" help:"Wait for each record's acknowledgement before the next."`
 	consoleFlags       `group:"Delivery:"`
 
@@ -175,6 +176,9 @@ func (c *produceCmd) Run(e *env) (err error) {
 	options.MaxLine = cl.cfg.MaxRequestSize + 64<<10 // for separators that do not reach the record
 	run := newProduction(e, c, p, options)
 	run.encoding = enc
+	if err := run.resumeWith(a); err != nil {
+		return err
+	}
 	run.compresses = cl.cfg.CompressionType != posthaste.CompressionNone
 	failure := run.all()
 	summary := run.finish()
@@ -206,7 +210,7 @@ func (c *produceCmd) settings(e *env) (posthaste.Config, error) {
 	for _, text := range cfg.Warnings() {
 		e.warn("%s", text)
 	}
-	return cfg, nil
+	return cfg, c.checkResume()
 }
 
 // inputOptions checks the flags about the input.

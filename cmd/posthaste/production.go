@@ -38,6 +38,8 @@ type production struct {
 	compresses bool
 	encoding   *encoding     // nil leaves keys and values as they are
 	txn        *transactions // nil without --transactional-id
+	admin      *admin
+	passOver   int64 // rows of the input that earlier runs have produced
 
 	begun   time.Time
 	n       int64 // records and broken rows of the input so far
@@ -56,8 +58,12 @@ type progress struct {
 }
 
 func newProduction(e *env, c *produceCmd, p recordProducer, o input.Options) *production {
-	return &production{e: e, cmd: c, producer: p, options: o, keys: report.NewKeys(),
+	run := &production{e: e, cmd: c, producer: p, options: o, keys: report.NewKeys(),
 		outcomes: newOutcomes(e, c.DeliveryReport), txn: newTransactions(c, p), begun: time.Now()}
+	if run.txn != nil {
+		run.txn.read = &run.n
+	}
+	return run
 }
 
 // all produces every input. The error is the one that stopped it early; records
@@ -66,6 +72,9 @@ func (p *production) all() error {
 	stop := p.showProgress()
 	defer stop()
 	if err := p.txn.init(p.e.ctx); err != nil {
+		return err
+	}
+	if err := p.resume(); err != nil {
 		return err
 	}
 	for _, path := range p.cmd.inputs() {
@@ -92,10 +101,13 @@ func (p *production) one(path string) (err error) {
 	var rec input.Record
 	for {
 		err := r.Read(&rec)
-		if err == nil && p.encoding != nil {
+		passed := err == nil && p.n < p.passOver
+		if err == nil && !passed && p.encoding != nil {
 			err = p.encoding.apply(&rec, nameOf(path))
 		}
 		switch {
+		case passed:
+			p.n++
 		case err == nil:
 			if err := p.send(nameOf(path), &rec); err != nil {
 				return err

@@ -53,7 +53,8 @@ func (f *registryFlags) registryConfig(e *env, cfg *posthaste.Config) (schemareg
 // openRegistry connects to the registry that flags and settings name, or runs
 // the embedded one on the embedded broker of cl. Without cl it opens the cluster
 // itself if it needs one. The caller closes what it gets.
-func (f *registryFlags) openRegistry(e *env, c *connection, cl *cluster) (r *registryClient, err error) {
+func (f *registryFlags) openRegistry(e *env, c *connection, cl *cluster) (r *registryClient,
+	err error) {
 	var cfg posthaste.Config
 	if cl != nil {
 		cfg = cl.cfg

@@ -134,7 +134,8 @@ func (c *schemaShowCmd) find(e *env, r *registryClient) (schemaregistry.Register
 }
 
 // at is a version of a subject: a number, or latest.
-func (r *registryClient) at(e *env, subject, version string) (found schemaregistry.Registered, err error) {
+func (r *registryClient) at(e *env, subject, version string) (found schemaregistry.Registered,
+	err error) {
 	if version == "" || version == "latest" {
 		found, err = r.CachedLatest(e.ctx, subject) // a lock file may have it
 	} else {

@@ -92,7 +92,8 @@ func (c *schemaRegisterCmd) Run(e *env) error {
 }
 
 // explain words the refusal of a schema because of compatibility by its reasons.
-func (r *registryClient) explain(e *env, subject string, s schemaregistry.Schema, err error) error {
+func (r *registryClient) explain(e *env, subject string, s schemaregistry.Schema,
+	err error) error {
 	if !errors.Is(err, schemaregistry.ErrIncompatible) {
 		return err
 	}
@@ -144,7 +145,8 @@ type schemaPlace struct {
 }
 
 func printPlace(e *env, r schemaregistry.Registered) error {
-	return printJSON(e, schemaPlace{r.Subject, r.Version, r.ID, r.GUID, string(r.Type.OrAvro()), r.Deleted})
+	return printJSON(e, schemaPlace{r.Subject, r.Version, r.ID, r.GUID, string(r.Type.OrAvro()),
+		r.Deleted})
 }
 
 // printJSON prints one object on a line.

@@ -103,8 +103,8 @@ func TestARecordThatDoesNotFitIsNamedWithItsLine(t *testing.T) {
 	if r.code != exitFailed || !strings.Contains(r.err, "posthaste: "+problem) {
 		t.Errorf("exit code %d, standard error\n%s\nwant %s in it", r.code, r.err, problem)
 	}
-	r = must(t, "", with(flags, "produce", "--topic", "p", "--value-schema", avsc, "--on-error", "skip",
-		in)...)
+	r = must(t, "", with(flags, "produce", "--topic", "p", "--value-schema", avsc, "--on-error",
+		"skip", in)...)
 	if !strings.Contains(r.err, "posthaste: skipped: "+problem) {
 		t.Errorf("standard error\n%s\nwant %s in it", r.err, problem)
 	}
@@ -129,10 +129,12 @@ func TestSchemaCommandsTellWhatTheRegistryHas(t *testing.T) {
 		t.Errorf("show prints\n%s", r.out)
 	}
 	r := runCommand(t, "", with(flags, "schema", "check", "--subject", "o-value", bad)...)
-	if r.code != exitFailed || !strings.HasPrefix(r.out, "incompatible with o-value at level BACKWARD\n  ") {
+	if r.code != exitFailed ||
+		!strings.HasPrefix(r.out, "incompatible with o-value at level BACKWARD\n  ") {
 		t.Errorf("check ends with %d and prints\n%s", r.code, r.out)
 	}
-	if r := must(t, "", with(flags, "schema", "check", "--subject", "o-value", "--json", v1)...); r.out !=
+	if r := must(t, "", with(flags, "schema", "check", "--subject", "o-value", "--json",
+		v1)...); r.out !=
 		`{"subject":"o-value","compatible":true,"level":"BACKWARD","reasons":[]}`+"\n" {
 		t.Errorf("check --json prints %s", r.out)
 	}

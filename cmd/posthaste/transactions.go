@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/posthaste-go/posthaste"
 	"github.com/posthaste-go/posthaste/cmd/posthaste/internal/report"
 )
 
@@ -15,6 +16,9 @@ type transactor interface {
 	BeginTransaction() error
 	CommitTransaction(ctx context.Context) error
 	AbortTransaction(ctx context.Context) error
+	SendOffsetsToTransaction(ctx context.Context,
+		offsets map[posthaste.TopicPartition]posthaste.OffsetAndMetadata,
+		group posthaste.GroupMetadata) error
 }
 
 // transactions divides a production into transactions. A nil one does nothing.
@@ -23,8 +27,11 @@ type transactions struct {
 	id        string
 	each      int64 // records in a transaction; 0: all
 	open      bool
-	records   int64 // of the open one
+	read      *int64 // rows of the input so far
+	records   int64  // of the open one
 	committed int64
+
+	resumption *resumption // nil without --resume
 
 	// The outcomes when the open transaction began: what an abort takes back.
 	acked, bytes int64
@@ -90,7 +97,14 @@ func (t *transactions) commit(ctx context.Context, o *outcomes) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	err := t.producer.CommitTransaction(ctx)
+	var err error
+	if r := t.resumption; r != nil {
+		err = t.producer.SendOffsetsToTransaction(ctx, r.position(*t.read),
+			posthaste.GroupMetadata{GroupID: r.group})
+	}
+	if err == nil {
+		err = t.producer.CommitTransaction(ctx)
+	}
 	if err == nil {
 		err = o.anyFailed()
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/posthaste-go/posthaste"
+	"github.com/posthaste-go/posthaste/broker"
 	"github.com/posthaste-go/posthaste/cmd/posthaste/internal/input"
 )
 
@@ -42,7 +43,11 @@ func (s *script) Metrics() posthaste.Metrics              { return posthaste.Met
 func (s *script) InitTransactions(context.Context) error  { return s.step("init") }
 func (s *script) BeginTransaction() error                 { return s.step("begin") }
 func (s *script) CommitTransaction(context.Context) error { return s.step("commit") }
-func (s *script) AbortTransaction(context.Context) error  { return s.step("abort") }
+func (s *script) SendOffsetsToTransaction(context.Context,
+	map[posthaste.TopicPartition]posthaste.OffsetAndMetadata, posthaste.GroupMetadata) error {
+	return s.step("offsets")
+}
+func (s *script) AbortTransaction(context.Context) error { return s.step("abort") }
 
 func TestTransactionsDivideTheInput(t *testing.T) {
 	fenced := fmt.Errorf("taken over: %w", posthaste.ErrFenced)
@@ -142,5 +147,31 @@ func (i *interrupting) SendAsync(ctx context.Context, r posthaste.Record, done p
 	i.script.SendAsync(ctx, r, done)
 	if string(r.Value) == i.at {
 		i.cancel()
+	}
+}
+
+func TestResumePassesOverWhatIsCommitted(t *testing.T) {
+	_, flags := testBroker(t, broker.Config{Topics: map[string]int{"t": 1}})
+	rows := file(t, "rows.txt", "a\nb\nc\nd\ne\n")
+	produce := with(flags, "produce", "--topic", "t", "--transactional-id", "load",
+		"--transaction-records", "2", "--resume")
+	must(t, "", append(produce, rows)...)
+	again := must(t, "", append(produce, rows)...)
+	if !strings.Contains(again.err, "5 rows of the input are produced already") {
+		t.Errorf("the second run says %q", again.err)
+	}
+	consumeAll(t, flags, "t", 5, "--isolation-level", "read_committed")
+	r := runCommand(t, "", append(produce, file(t, "other.txt", "f\n"))...)
+	if r.code != exitFailed || !strings.Contains(r.err, "had other input (rows.txt:10, now other.txt:2)") {
+		t.Errorf("another input: exit code %d, %q", r.code, r.err)
+	}
+	for want, args := range map[string][]string{
+		"--resume goes with --transactional-id": {"produce", "--topic", "t", "--resume", rows},
+		"--resume needs files": {"produce", "--topic", "t", "--transactional-id", "load",
+			"--resume"},
+	} {
+		if r := runCommand(t, "", args...); r.code != exitUsage || !strings.Contains(r.err, want) {
+			t.Errorf("%q: exit code %d, %q, want %q", args, r.code, r.err, want)
+		}
 	}
 }

@@ -13,9 +13,9 @@
 // settings and several callers; those with transactions have several transactional
 // producers, some under one and the same id.
 //
-// The schedule is the seed's alone. What the scheduler decides is not: the order
-// of events at one and the same instant of virtual time, random choices of
-// select, backoff's jitter, and the sticky partitioner. A failing seed mostly
+// The schedule, the jitter of waits, sticky partitions and first leaders are the
+// seed's. What the scheduler decides is not: the order of events at one and the
+// same instant of virtual time, and random choices of select. A failing seed mostly
 // fails again; -sim.repeat tries it several times.
 //
 // The code is in tests, because synctest needs them, and because nothing but

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/posthaste-go/posthaste"
@@ -77,6 +78,17 @@ func (p *plan) idempotent() bool {
 
 // ordered reports whether order is promised.
 func (p *plan) ordered() bool { return p.idempotent() || p.config.MaxInFlight == 1 }
+
+// bits is a source of random bits for a producer.
+func bits(seed, stream uint64) func() uint32 {
+	var mu sync.Mutex
+	source := rand.NewPCG(seed, stream)
+	return func() uint32 {
+		mu.Lock()
+		defer mu.Unlock()
+		return uint32(source.Uint64())
+	}
+}
 
 func pick[T any](rng *rand.Rand, choices ...T) T { return choices[rng.IntN(len(choices))] }
 

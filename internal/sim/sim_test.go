@@ -163,7 +163,7 @@ func schedule(t *testing.T, v *verdict) {
 		p.config.Logger = log
 	}
 	w := newWorld(t, &p.cluster, log)
-	p.config.Dial = w.dial
+	p.config.Dial, p.config.Rand = w.dial, bits(p.seed, 0)
 	producer, err := posthaste.NewProducer(p.config)
 	if err != nil {
 		t.Fatalf("seed %d: %v\n%v", p.seed, err, p)

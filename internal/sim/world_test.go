@@ -2,9 +2,11 @@ package sim
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strconv"
@@ -44,6 +46,8 @@ type world struct {
 	log  *slog.Logger
 	end  chan struct{} // closed when faults end, whatever they are at
 
+	random *rand.ChaCha8 // of topic ids; the broker uses it under a lock
+
 	mu     sync.Mutex
 	broker *broker.Broker // nil while it is down
 	moves  []int          // of each node, to another address
@@ -63,8 +67,10 @@ type partitionLog struct {
 }
 
 func newWorld(t *testing.T, p *cluster, log *slog.Logger) *world {
-	w := &world{t: t, plan: p, net: simnet.New(p.net), disk: broker.NewDisk(nil), log: log,
-		end: make(chan struct{}), moves: make([]int, p.nodes)}
+	var seed [32]byte
+	binary.LittleEndian.PutUint64(seed[:], p.seed)
+	w := &world{t: t, plan: p, log: log, net: simnet.New(p.net), disk: broker.NewDisk(nil),
+		end: make(chan struct{}), moves: make([]int, p.nodes), random: rand.NewChaCha8(seed)}
 	w.start()
 	return w
 }
@@ -74,6 +80,7 @@ func (w *world) start() {
 	cfg := broker.Config{
 		Nodes: w.plan.nodes, Disk: w.disk, Topics: map[string]int{},
 		Properties: w.plan.broker, Logger: w.log, DisableAutoCreate: w.plan.manual,
+		Rand: w.random,
 	}
 	for _, t := range w.plan.topics {
 		cfg.Topics[t.name] = t.partitions

@@ -144,6 +144,24 @@ func (d *Driver) Transform(ctx context.Context, t Transform) error {
 	return err
 }
 
+// Commits asks how long each commit takes of transactions of some records of 100
+// bytes, all sent and acknowledged before.
+type Commits struct {
+	Bootstrap    string            `json:"bootstrap"`
+	Config       map[string]string `json:"config"`
+	Topic        string            `json:"topic"`
+	Transactions int               `json:"transactions"`
+	Records      int               `json:"records"` // in each transaction
+}
+
+// Commits times commits.
+func (d *Driver) Commits(ctx context.Context, c Commits) ([]time.Duration, error) {
+	return rows[time.Duration](ctx, d, struct {
+		Op string `json:"op"`
+		Commits
+	}{"commits", c})
+}
+
 // Partitions asks which partition of count the client's default partitioner
 // gives each key.
 func (d *Driver) Partitions(ctx context.Context, keys [][]byte, count int) ([]int32, error) {

@@ -39,7 +39,8 @@ const (
 	Transactions      = "org.apache.kafka.tools.TransactionsCommand"
 	Features          = "org.apache.kafka.tools.FeatureCommand"
 
-	TransactionsCommand = "org.apache.kafka.tools.TransactionsCommand"
+	TransactionsCommand        = "org.apache.kafka.tools.TransactionsCommand"
+	TransactionalMessageCopier = "org.apache.kafka.tools.TransactionalMessageCopier"
 )
 
 // Driver is Apache Kafka's own producer, consumer and command line tools, in one

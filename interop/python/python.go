@@ -87,6 +87,20 @@ func newDriver(name, script string) *driver.Driver {
 	})
 }
 
+// RegistryCommand is a program that does all that confluent-kafka's registry
+// client can with the schema registry at an address. It prints a JSON array of a
+// name and a result for each step.
+func RegistryCommand(t testing.TB, url string) *exec.Cmd {
+	t.Helper()
+	Schemas(t)
+	in, err := installSchemas()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exec.Command(filepath.Join(in.venv, "bin", "python"), "-W", "ignore",
+		filepath.Join(in.src, "registry.py"), url)
+}
+
 // LoadCommand prepares librdkafka as a client of chaos runs; see package load.
 func LoadCommand(t testing.TB) *exec.Cmd {
 	t.Helper()

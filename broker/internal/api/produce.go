@@ -36,6 +36,9 @@ func (a *API) produce(c *call, body, out []byte) ([]byte, error) {
 	}
 	p.acks = p.r.Int16()
 	p.r.Int32() // timeout: nothing waits for replicas here
+	if len(p.txnID) > 0 && c.version >= implicitAdd {
+		p.addAhead()
+	}
 	p.topics()
 	if err := p.r.Err(); err != nil {
 		return out, err

@@ -49,6 +49,38 @@ func (a *API) prove(part *partition.Partition, r txnAppend) (txnProof, errcode.C
 	return proof, code
 }
 
+// addAhead puts all partitions of a request into the transaction with one write
+// of its state; verify, which asks again for each, finds them there. What is
+// wrong with a partition is for verify to say.
+func (p *producing) addAhead() {
+	ahead := *p // reads the request, and answers nothing
+	ahead.out = nil
+	var list []txncoordinator.TopicPartition
+	var producer txncoordinator.Producer
+	for range ahead.arrayLen() {
+		t := ahead.topic()
+		for range ahead.arrayLen() {
+			n := ahead.r.Int32()
+			records := ahead.r.CompactNullableString() // as bytes: the same length prefix
+			ahead.r.Tags()
+			h, err := ahead.check(records)
+			if err != nil || !h.Attributes.Has(wire.Transactional) || h.ProducerID < 0 {
+				continue
+			}
+			part, err := p.a.partition(p.c, t, n)
+			if err != nil || part.Verify(&h) == nil {
+				continue
+			}
+			producer = txncoordinator.Producer{ID: h.ProducerID, Epoch: h.ProducerEpoch}
+			list = append(list, txncoordinator.TopicPartition{Topic: t.Name, Partition: n})
+		}
+		ahead.tags()
+	}
+	if len(list) > 1 && ahead.r.Err() == nil {
+		p.a.txns.Add(string(p.txnID), producer, list, txncoordinator.Version2)
+	}
+}
+
 // verify completes the append request of a transactional batch.
 func (p *producing) verify(
 	r *partition.AppendRequest, part *partition.Partition, h *wire.BatchHeader,

@@ -81,7 +81,7 @@ func (r *Registry) Create(list ...NewTopic) (made []*Topic, errs []error) {
 				continue
 			}
 		}
-		t := r.newTopic(n.Name, newID(), n.Partitions, maps.Clone(n.Configs))
+		t := r.newTopic(n.Name, newID(r.cfg.Rand), n.Partitions, maps.Clone(n.Configs))
 		t.ReplicationFactor = n.ReplicationFactor
 		made[i], any = t, true
 		next = next.with([]*Topic{t})

@@ -3,6 +3,7 @@ package topics
 import (
 	"crypto/rand"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -26,7 +27,8 @@ type Config struct {
 	Path     string // of the data directory
 	Settings *settings.Broker
 	Logger   *slog.Logger
-	Nodes    int // how many nodes this process poses as, at least 1
+	Nodes    int       // how many nodes this process poses as, at least 1
+	Rand     io.Reader // of topic ids; nil means crypto/rand
 }
 
 // Registry is the topics of a data directory.
@@ -45,6 +47,9 @@ type Registry struct {
 // Open reads which topics there are and finishes deletions that were under way.
 // No partition is opened.
 func Open(cfg Config) (*Registry, error) {
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
+	}
 	r := &Registry{cfg: cfg, deleting: make(map[string]entry),
 		onDisk: make(map[partition.TopicPartition]bool)}
 	for _, f := range cfg.Dir.Found() {
@@ -109,7 +114,7 @@ func (r *Registry) adoptLocked() (found bool) {
 			id, known, configs = t.ID, true, t.Configs
 		}
 		if !known {
-			id = newID()
+			id = newID(r.cfg.Rand)
 		}
 		r.cfg.Logger.Warn("directories that "+fileName+" does not name are taken in",
 			"topic", name, "partitions", n)
@@ -134,9 +139,11 @@ func (r *Registry) newTopic(
 
 // newID is a random id; Kafka never gives out the first few nor one that
 // begins with a dash, which tools would take for a flag. Source: Uuid.randomUuid.
-func newID() (id partition.TopicID) {
+func newID(random io.Reader) (id partition.TopicID) {
 	for {
-		rand.Read(id[:])
+		if _, err := io.ReadFull(random, id[:]); err != nil {
+			panic("topics: the source of random ids has failed: " + err.Error())
+		}
 		id[6] = id[6]&0x0f | 0x40
 		id[8] = id[8]&0x3f | 0x80
 		if !strings.HasPrefix(FormatID(id), "-") {

@@ -48,6 +48,7 @@ type Settings struct {
 	AvailabilityTimeout time.Duration           // partitioner.availability.timeout.ms
 	Rack                string                  // client.rack if partitioner.rack.aware, else ""
 	Logger              *slog.Logger
+	Rand                func() uint32 // of the sticky choice; nil for math/rand
 }
 
 // Clock tells the time: Now exactly, Milli to about a millisecond and almost

@@ -205,5 +205,8 @@ func (t *Topic) choose(v *view, now time.Time) int32 {
 		w.table.Build(loads)
 		t.table.Store(w)
 	}
+	if random := t.owner.settings.Rand; random != nil {
+		return w.table.Choose(random())
+	}
 	return w.table.Choose(rand.Uint32())
 }

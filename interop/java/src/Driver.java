@@ -74,6 +74,9 @@ public final class Driver {
       case "transform":
         transform(command);
         return;
+      case "commits":
+        commits(command);
+        return;
       case "partitions":
         partitions(command);
         return;
@@ -193,6 +196,26 @@ public final class Driver {
         for (TopicPartition p : records.partitions()) {
           consumer.seek(p, records.records(p).get(0).offset());
         }
+      }
+    }
+  }
+
+  /** How long each commit takes, in nanoseconds, of transactions of so many records. */
+  private static void commits(JsonNode command) throws Exception {
+    ByteArraySerializer bytes = new ByteArraySerializer();
+    try (KafkaProducer<byte[], byte[]> producer =
+        new KafkaProducer<>(settings(command), bytes, bytes)) {
+      producer.initTransactions();
+      byte[] value = new byte[100];
+      for (int i = 0; i < command.get("transactions").asInt(); i++) {
+        producer.beginTransaction();
+        for (int n = 0; n < command.get("records").asInt(); n++) {
+          producer.send(new ProducerRecord<>(command.get("topic").asText(), value));
+        }
+        producer.flush();
+        long began = System.nanoTime();
+        producer.commitTransaction();
+        OUT.println(JSON.createObjectNode().put("row", System.nanoTime() - began));
       }
     }
   }

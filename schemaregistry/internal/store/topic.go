@@ -52,8 +52,7 @@ func Open(ctx context.Context, cfg TopicConfig) (*Topic, error) {
 		// once, and a write can be given up, which a producer with numbers cannot do.
 		kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(1),
 	}, cfg.Options...)
-	client, err := kgo.NewClient(append(opts, kgo.ConsumePartitions(
-		map[string]map[int32]kgo.Offset{cfg.Topic: {0: kgo.NewOffset().AtStart()}}))...)
+	client, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("topic %s: %w", cfg.Topic, err)
 	}
@@ -63,6 +62,9 @@ func Open(ctx context.Context, cfg TopicConfig) (*Topic, error) {
 		client.Close()
 		return nil, fmt.Errorf("topic %s: %w", cfg.Topic, err)
 	}
+	// Not before the topic is there: a client that misses it looks again a second later.
+	client.AddConsumePartitions(
+		map[string]map[int32]kgo.Offset{cfg.Topic: {0: kgo.NewOffset().AtStart()}})
 	go t.read()
 	// What lies before a record of our own is all that there was.
 	if err := t.Sync(ctx); err != nil {

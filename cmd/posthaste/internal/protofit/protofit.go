@@ -244,8 +244,8 @@ func (f *fitter) value(fd protoreflect.FieldDescriptor, empty func() protoreflec
 		return protoreflect.ValueOfBool(raw[0] == 't'), nil
 	case f.Text && fd.Kind() == protoreflect.StringKind && raw[0] != 'n':
 		return protoreflect.ValueOfString(string(raw)), nil
-	case bare, raw[0] == 'n', fd.Kind() == protoreflect.StringKind, fd.Kind() == protoreflect.BytesKind,
-		fd.Kind() == protoreflect.BoolKind:
+	case bare, raw[0] == 'n', fd.Kind() == protoreflect.StringKind,
+		fd.Kind() == protoreflect.BytesKind, fd.Kind() == protoreflect.BoolKind:
 		return v, wrong(misfit.JSON(raw), typeName(fd), nil)
 	}
 	if v, err = fromText(fd, string(raw)); err != nil {
