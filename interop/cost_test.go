@@ -27,7 +27,7 @@ func TestTransactionCost(t *testing.T) {
 	}
 	c := kafka.StartNode(t, kafka.Options{})
 	c.CreateTopic("cost", 6)
-	const rounds, records = 7, 1_000_000
+	const rounds, records = 7, 500_000
 	var ratios []float64
 	throughput(t, c.Bootstrap(), records/2, 0) // warm
 	for round := range rounds {

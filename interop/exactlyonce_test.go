@@ -231,3 +231,8 @@ func (s *transactional) fencedInstance() {
 	f.ok(<-second)
 	f.check()
 }
+
+func TestExactlyOnceOnTheEmbeddedBroker(t *testing.T) {
+	b, _ := runBroker(t)
+	testExactlyOnce(t, newTarget(t, b.Addr(), 1))
+}

@@ -5,6 +5,7 @@ package interop
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
+	"github.com/posthaste-go/posthaste/broker"
 	"github.com/posthaste-go/posthaste/internal/wire"
 	"github.com/posthaste-go/posthaste/interop/driver"
 	"github.com/posthaste-go/posthaste/interop/java"
@@ -234,4 +236,10 @@ func fields(table string) string {
 	}
 	slices.Sort(lines[1:])
 	return strings.Join(lines, "\n")
+}
+
+func TestTransactionsCommandOnTheEmbeddedBroker(t *testing.T) {
+	b := broker.Run(t, broker.Config{DataDir: filepath.Join(t.TempDir(), "data"),
+		Properties: map[string]string{"transaction.partition.verification.enable": "false"}})
+	testTransactionsCommand(t, newTarget(t, b.Addr(), 1))
 }

@@ -199,9 +199,10 @@ func (d *Serde[T]) reference(
 		ref.Subject = settings.References(ref.Name, topic, settings.Key)
 	}
 	if !settings.NoAutoRegister {
-		_, err = d.client.Register(ctx, ref.Subject, s,
+		r, err := d.client.Register(ctx, ref.Subject, s,
 			schemaregistry.RegisterOptions{Normalize: settings.Normalize})
-		if err != nil {
+		if err != nil || r.Version > 0 { // older registries tell the id only
+			ref.Version = r.Version
 			return ref, err
 		}
 	}
