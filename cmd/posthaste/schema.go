@@ -19,6 +19,8 @@ type schemaCmd struct {
 	List     schemaListCmd     `cmd:"" help:"List subjects, or a subject's versions."`
 	Show     schemaShowCmd     `cmd:"" help:"Print a registered schema."`
 	Check    schemaCheckCmd    `cmd:"" help:"Check whether a schema could be registered."`
+	Diff     schemaDiffCmd     `cmd:"" help:"Compare two schemas field by field."`
+	Evolve   schemaEvolveCmd   `cmd:"" help:"Make the next version of a schema, and check it."`
 	Delete   schemaDeleteCmd   `cmd:"" help:"Delete a subject or a version of it."`
 	Lock     schemaLockCmd     `cmd:"" help:"Pin schemas in a file, to start without the registry."`
 }

@@ -77,6 +77,7 @@ func (v *txnVerdict) transaction(
 	t *transaction, deleted, visible map[string]bool, logged map[string]int,
 ) {
 	seen, accepted := 0, 0
+	var missing *txnSent
 	for _, s := range t.sent {
 		if s.outcomes != 1 {
 			v.say("outcome: %v of %v has %d", s, t, s.outcomes)
@@ -92,13 +93,15 @@ func (v *txnVerdict) transaction(
 		accepted++
 		if visible[s.id] {
 			seen++
+		} else if missing == nil {
+			missing = s
 		}
 	}
 	switch {
 	case t.result == committed && seen < accepted:
-		v.say("lost: %d of %d records are visible of %v", seen, accepted, t)
+		v.say("lost: %d of %d records are visible of %v, but not %v", seen, accepted, t, missing)
 	case t.result == unknown && seen > 0 && seen < accepted:
-		v.say("half: %d of %d records are visible of %v", seen, accepted, t)
+		v.say("half: %d of %d records are visible of %v, but not %v", seen, accepted, t, missing)
 	case t.result != committed && t.result != unknown && seen > 0:
 		v.say("visible: %d of %d records of %v", seen, accepted, t)
 	}

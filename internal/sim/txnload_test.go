@@ -180,7 +180,11 @@ func (b *txnBook) live(l *life, rng *rand.Rand) {
 	}
 	if a.init() {
 		for n := range l.transactions {
-			if !a.transaction(n) {
+			transaction := a.transaction
+			if a.whole {
+				transaction = a.inTransaction
+			}
+			if !transaction(n) {
 				break
 			}
 		}
@@ -264,10 +268,7 @@ func (a *living) transaction(number int) bool {
 		}
 		return false
 	}
-	t := &transaction{life: a.life, number: number}
-	a.book.mu.Lock()
-	a.book.all = append(a.book.all, t)
-	a.book.mu.Unlock()
+	t := a.book.open(a.life, number)
 	a.fill(t)
 	if a.over() {
 		return false
@@ -276,6 +277,55 @@ func (a *living) transaction(number int) bool {
 		return a.abortIt(t)
 	}
 	return a.commitIt(t)
+}
+
+// open notes that a transaction begins.
+func (b *txnBook) open(l *life, number int) *transaction {
+	t := &transaction{life: l, number: number}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.all = append(b.all, t)
+	return t
+}
+
+var errOnPurpose = errors.New("on purpose")
+
+// inTransaction is transaction with InTransaction.
+func (a *living) inTransaction(number int) bool {
+	if a.over() {
+		return false
+	}
+	limit := 10 * time.Second
+	if a.hasty > 0 && oneIn(a.rng, a.hasty) {
+		limit = upTo(a.rng, 300*time.Millisecond)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	var t *transaction
+	err := a.producer.InTransaction(ctx, func(context.Context) error {
+		t = a.book.open(a.life, number)
+		a.fill(t)
+		t.ending = time.Now()
+		if a.abort > 0 && oneIn(a.rng, a.abort) {
+			return errOnPurpose
+		}
+		return nil
+	})
+	if t != nil {
+		t.cause = err
+		switch {
+		case err == nil:
+			t.result = committed
+			a.resolved(t)
+		case errors.Is(err, posthaste.ErrOutcomeUnknown):
+			t.result = unknown
+		default:
+			t.result = failed
+		}
+	}
+	// What an earlier one left unfinished is waited for, so that another may follow.
+	return err == nil || errors.Is(err, errOnPurpose) || errors.Is(err, posthaste.ErrAbortable) ||
+		errors.Is(err, context.DeadlineExceeded)
 }
 
 // fill sends records and offsets.

@@ -36,6 +36,7 @@ type life struct {
 	flush         int
 	hasty         int // one in so many commits has a context that ends soon
 	named         bool
+	whole         bool // with InTransaction
 }
 
 func (l *life) id() string { return "tx-" + strconv.Itoa(l.actor) }
@@ -131,7 +132,7 @@ func (p *txnPlan) drawActor(rng *rand.Rand, actor int) {
 			think:   pick(rng, 0, upTo(rng, time.Millisecond), upTo(rng, 20*time.Millisecond)),
 			maxSize: pick(rng, 10, 100, 300, 1500),
 			abort:   pick(rng, 0, 3, 6), offsets: pick(rng, 0, 1, 3), flush: pick(rng, 0, 0, 3),
-			hasty: pick(rng, 0, 0, 0, 3), named: oneIn(rng, 3)}
+			hasty: pick(rng, 0, 0, 0, 3), named: oneIn(rng, 3), whole: oneIn(rng, 4)}
 		l.config.TransactionalID = l.id()
 		l.config.ClientID = fmt.Sprintf("%s.%d", l.id(), number)
 		if oneIn(rng, 3) {
@@ -182,9 +183,9 @@ func (p *txnPlan) String() string {
 		for _, l := range p.lives {
 			c := &l.config
 			fmt.Fprintf(w, "life %s.%d from %v (stop %v vanish %v): %d transactions of %d records,"+
-				" think=%v size=%d abort=%d offsets=%d flush=%d hasty=%d named=%v\n", l.id(), l.number,
+				" think=%v size=%d abort=%d offsets=%d flush=%d hasty=%d named=%v whole=%v\n", l.id(), l.number,
 				l.start, l.stop, l.vanish, l.transactions, l.records, l.think, l.maxSize, l.abort,
-				l.offsets, l.flush, l.hasty, l.named)
+				l.offsets, l.flush, l.hasty, l.named, l.whole)
 			fmt.Fprintf(w, "  in.flight=%d retries=%d linger=%v batch=%d memory=%d block=%v request=%v"+
 				" delivery=%v transaction=%v backoff=%v..%v max.age=%v rebootstrap=%v compression=%s\n",
 				c.MaxInFlight, c.Retries, c.Linger, c.BatchSize, c.BufferMemory, c.MaxBlock,

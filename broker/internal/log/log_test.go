@@ -422,17 +422,32 @@ func TestWriteFileReplacesWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
-// A file that a process made right before it was killed is there for the next
-// one, but its name need not survive a power cut until that one syncs it.
-func TestNamesThatAKilledProcessMadeAreSynced(t *testing.T) {
-	for seed := range uint64(20) {
-		disk := vfs.NewCrashMem(fixedNow)
-		reopen(t, disk, nil) // and no more: it is killed
-		l := reopen(t, disk, func(o *Options) { o.Clean, o.Config.FlushMessages = false, 1 })
-		fill(t, l, 1)
-		l = reopen(t, disk.CrashClone(vfs.PowerCut, seed), func(o *Options) { o.Clean = false })
-		if end := l.EndOffset(); end != 1 {
-			t.Errorf("seed %d: the log ends at %d after a power cut, want 1", seed, end)
-		}
+// A file that a process made before it ended is there for the next one, but its
+// name need not survive a power cut until that one syncs it.
+func TestNamesThatAnEarlierProcessMadeAreSynced(t *testing.T) {
+	tests := []struct {
+		name string
+		end  func(*Log) error
+	}{
+		{"one that was killed", func(*Log) error { return nil }},
+		{"one that stopped in order with an empty log", (*Log).Close},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for seed := range uint64(20) {
+				disk := vfs.NewCrashMem(fixedNow)
+				if err := tt.end(reopen(t, disk, nil)); err != nil {
+					t.Fatal(err)
+				}
+				l := reopen(t, disk, func(o *Options) {
+					o.Clean, o.Config.FlushMessages = tt.name != tests[0].name, 1
+				})
+				fill(t, l, 1)
+				l = reopen(t, disk.CrashClone(vfs.PowerCut, seed), func(o *Options) { o.Clean = false })
+				if end := l.EndOffset(); end != 1 {
+					t.Errorf("seed %d: the log ends at %d after a power cut, want 1", seed, end)
+				}
+			}
+		})
 	}
 }

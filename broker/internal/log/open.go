@@ -342,9 +342,10 @@ func (ld *loader) finish() error {
 	l.recovery.Store(min(ld.o.RecoveryPoint, l.EndOffset()))
 	if ld.o.Clean {
 		l.recovery.Store(l.EndOffset())
-	} else {
-		l.newNames.Store(true) // of files that a killed process made and did not sync
 	}
+	// Of files that the process before made and did not sync: it was killed, or had
+	// nothing in them that was worth it.
+	l.newNames.Store(true)
 	l.updateStable()
 	return ld.beginEpoch()
 }

@@ -51,3 +51,8 @@ type Size struct {
 	// Width corresponds to the JSON schema field "width".
 	Width float64 `json:"width"`
 }
+
+// JSONSchema returns the schema that Product was made from.
+func (Product) JSONSchema() string {
+	return `{"$schema":"http://json-schema.org/draft-07/schema#","$id":"https://example.com/product.schema.json","title":"Product","description":"Something in the catalogue.","type":"object","properties":{"productId":{"description":"Unique.","type":"integer"},"name":{"type":"string","minLength":1},"price":{"type":"number","exclusiveMinimum":0},"added":{"type":"string","format":"date-time"},"tags":{"type":"array","items":{"type":"string"}},"state":{"enum":["new","used"]},"note":{"type":["string","null"]},"maybe":{"oneOf":[{"type":"null"},{"type":"integer"}]},"size":{"$ref":"#/definitions/Size"},"extra":{"type":"object","additionalProperties":{"type":"string"}}},"required":["productId","name","price"],"definitions":{"Size":{"type":"object","properties":{"width":{"type":"number","default":1},"unit":{"type":"string","default":"cm"}},"required":["width"]}}}`
+}
