@@ -145,9 +145,13 @@ func Run(ctx context.Context, cfg Config, handle Handler) error {
 			_ = l.close(ctx, err) // the panic says more
 		}
 	}()
-	if err = l.open(ctx); err == nil {
+	err = l.open(ctx)
+	switch {
+	case err == nil:
 		err = errPanic
 		err = l.run(ctx)
+	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+		err = nil // asked to stop before there was anything to handle
 	}
 	err = l.close(ctx, err)
 	return err

@@ -55,6 +55,7 @@ var install = sync.OnceValues(func() (Installation, error) {
 		return Installation{}, err
 	}
 	in := Installation{Jars: filepath.Join(dir, "jars")}
+	fetch := func(to string) error { return fetchJars(sources, to) }
 	if err := cache.Fill(in.Jars, fetch); err != nil {
 		return in, err
 	}
@@ -63,11 +64,18 @@ var install = sync.OnceValues(func() (Installation, error) {
 		return in, err
 	}
 	in.Classes = filepath.Join(dir, "classes-"+id)
-	return in, cache.Fill(in.Classes, in.compile)
+	return in, cache.Fill(in.Classes, func(to string) error {
+		src, err := fs.Sub(sources, "src")
+		if err != nil {
+			return err
+		}
+		return in.compile(src, to)
+	})
 })
 
-func fetch(dir string) error {
-	pom, err := sources.ReadFile("pom.xml")
+// fetchJars copies what pom.xml in a folder names, and all that needs, to dir.
+func fetchJars(from fs.FS, dir string) error {
+	pom, err := fs.ReadFile(from, "pom.xml")
 	if err != nil {
 		return err
 	}
@@ -86,11 +94,7 @@ func fetch(dir string) error {
 		"dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+dir))
 }
 
-func (in Installation) compile(dir string) error {
-	src, err := fs.Sub(sources, "src")
-	if err != nil {
-		return err
-	}
+func (in Installation) compile(src fs.FS, dir string) error {
 	if err := os.CopyFS(dir, src); err != nil {
 		return err
 	}

@@ -220,7 +220,9 @@ func writeCosts(b *strings.Builder, rows []Row, clients []string) {
 // writeBrokerCPU tells what the records cost a real broker.
 func writeBrokerCPU(b *strings.Builder, rows []Row, clients []string) {
 	rows = slices.DeleteFunc(slices.Clone(rows), func(r Row) bool {
-		return r.Broker != OnKafka || !(r.best(brokerCPU, clients) > 0)
+		return r.Broker != OnKafka || !slices.ContainsFunc(clients, func(c string) bool {
+			return r.median(c, brokerCPU) > 0
+		})
 	})
 	if len(rows) == 0 {
 		return
@@ -234,17 +236,6 @@ func writeBrokerCPU(b *strings.Builder, rows []Row, clients []string) {
 		}
 		b.WriteString("\n")
 	}
-}
-
-// best is the lowest of a figure over the peers, NaN if there is none.
-func (r *Row) best(figure func(*Measurement) float64, clients []string) float64 {
-	low := math.NaN()
-	for _, c := range clients {
-		if v := r.median(c, figure); isPeer(c) && (math.IsNaN(low) || v < low) {
-			low = v
-		}
-	}
-	return low
 }
 
 func isPeer(client string) bool { return client != "posthaste" && client != "limit" }
