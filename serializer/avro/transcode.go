@@ -157,7 +157,7 @@ func (t *transcoder) blockCount() (int64, error) {
 }
 
 func (t *transcoder) item(each *action, keyed bool) error {
-	before := len(t.in)
+	before, written := len(t.in), len(t.out)
 	if keyed {
 		key, err := t.readBytes()
 		if err != nil {
@@ -171,6 +171,9 @@ func (t *transcoder) item(each *action, keyed bool) error {
 	}
 	if len(t.in) == before {
 		t.empty++
+		if len(t.out) > written { // defaults, which cost more than nothing
+			t.empty += 3
+		}
 		if t.empty > maxEmptyItems {
 			return fmt.Errorf("%w: more than %d items of no bytes", serializer.ErrMalformed, maxEmptyItems)
 		}
