@@ -168,9 +168,7 @@ func (c *Coordinator) Recover() {
 		return
 	}
 	for _, p := range partitions {
-		if code := c.load(p); code != errcode.None {
-			return // it is in the log
-		}
+		c.load(p) // a failure is in the log, and tried again with the next sweep
 	}
 }
 

@@ -18,6 +18,7 @@ func (c *Coordinator) all() []*transaction {
 // abortTimedOut aborts the transactions that are open longer than their
 // producers asked for, and fences those. Source: abortTimedOutTransactions.
 func (c *Coordinator) abortTimedOut() {
+	c.Recover() // what could not be loaded before
 	now := c.nowMillis()
 	for _, t := range c.all() {
 		t.mu.Lock()
