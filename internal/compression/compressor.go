@@ -27,13 +27,7 @@ func New(codec Codec, level int) (*Compressor, error) {
 	if err := codec.CheckLevel(level); err != nil {
 		return nil, err
 	}
-	c := &Compressor{codec: codec, level: level}
-	first, err := newEncoder(codec, level) // options are checked here, not at first use
-	if err != nil {
-		return nil, fmt.Errorf("make a %s encoder of level %d: %w", codec, level, err)
-	}
-	c.encoders.Put(first)
-	return c, nil
+	return &Compressor{codec: codec, level: level}, nil // encoders are large: made when needed
 }
 
 // Codec is the codec that c compresses with.
