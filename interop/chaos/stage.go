@@ -49,6 +49,9 @@ func newStage(t testing.TB, partitions int) *stage {
 	})
 	s.cluster = kafka.StartCluster(t, nodes, kafka.Options{Via: s.via,
 		Properties: map[string]string{
+			// A follower that asks a new leader too early waits a second by default, and
+			// with it every acks=all; that is not what clients are compared by.
+			"replica.fetch.backoff.ms":     "20",
 			"auto.create.topics.enable":    "false",
 			"auto.leader.rebalance.enable": "false", // elections are events of ours
 			"log.cleaner.enable":           "false",
