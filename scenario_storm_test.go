@@ -109,7 +109,7 @@ func TestMetadataStorm(t *testing.T) {
 			s.lead(0, 2)
 			s.round()
 		})
-		s.phase("a broker is gone for 10 s", 25*stormProducers, 4*stormProducers, func() {
+		s.phase("a broker is gone for 10 s", 30*stormProducers, 5*stormProducers, func() {
 			s.cluster.Down(2)
 			time.AfterFunc(10*time.Second, func() { s.lead(0, 1); s.lead(1, 3) })
 			s.round()

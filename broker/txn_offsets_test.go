@@ -29,7 +29,7 @@ func TestOffsetsAreCommittedWithTheRecords(t *testing.T) {
 			mustProduce(t, client(t, b), "in", in...)
 			s, err := kgo.NewGroupTransactSession(kgo.SeedBrokers(b.Addr()),
 				kgo.TransactionalID("loop"), kgo.ConsumerGroup("readers"), kgo.ConsumeTopics("in"),
-				kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.RequireStableFetchOffsets(),
+				kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 				kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 				kgo.HeartbeatInterval(50*time.Millisecond))
 			if err != nil {

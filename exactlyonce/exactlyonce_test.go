@@ -26,7 +26,6 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type bench struct {
 	*testing.T
 	broker *broker.Broker
-	group  string
 	n      int // records in the input
 	ctx    context.Context
 }

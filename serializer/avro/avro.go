@@ -97,7 +97,7 @@ func SchemaFor[T any](namespace string) (schemaregistry.Schema, error) {
 	}
 	s, err := avro.SchemaFor[T](avro.WithNamespace(namespace))
 	if err != nil {
-		return schemaregistry.Schema{}, fmt.Errorf("Avro schema of %v: %w: %w",
+		return schemaregistry.Schema{}, fmt.Errorf("schema of %v in Avro: %w: %w",
 			reflect.TypeFor[T](), ErrSchema, err)
 	}
 	return schemaregistry.Schema{Type: schemaregistry.Avro, Text: s.String()}, nil
@@ -235,7 +235,7 @@ func (d *Serde[T]) Deserialize(
 ) (v T, err error) {
 	if data == nil {
 		if !d.nilled {
-			return v, fmt.Errorf("Avro %T: %w; use a pointer", v, serializer.ErrNull)
+			return v, fmt.Errorf("null in Avro for %T: %w; use a pointer", v, serializer.ErrNull)
 		}
 		return v, nil
 	}

@@ -142,7 +142,11 @@ func (c *Core) retryLater(p *partition, b *batch.Batch, code errcode.Code, cause
 	c.putBack(p, b)
 	b.LastFailure = batch.Failure{Code: code, Err: cause}
 	b.MaybeWritten = b.MaybeWritten || mayBeWritten(code)
-	b.RetryAt = c.now.Add(c.settings.Backoff.Delay(max(b.Attempts-1, 0)))
+	delay := c.settings.Backoff.Delay(max(b.Attempts-1, 0))
+	if code == errcode.NotLeaderOrFollower && b.LeaderEpoch == p.epoch {
+		delay = min(delay, p.tooEarly(c.now))
+	}
+	b.RetryAt = c.now.Add(delay)
 	if p.leader != metadata.NoLeader && p.epoch > b.LeaderEpoch {
 		b.RetryAt = c.now // the leader moved while b was out (KIP-951)
 	}

@@ -2,6 +2,7 @@ package sender
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/posthaste-go/posthaste/internal/producer/batch"
@@ -57,12 +58,31 @@ type partition struct {
 
 	joined   int64     // number of the transaction that it was added to last
 	joining  int64     // ... and is waiting to be added to
+	ledSince time.Time // when the leader was learnt, if it was not the first
+	early    int       // times in a row that it said it is none
 	flushTo  int64     // batches below this number do not linger
 	listed   *node     // in whose ready list it counts; nil for none
 	retryAt  time.Time // of the retry alarm that is set
 	lingers  bool      // is in the lingering queue
 	hasAlarm bool      // an expiry alarm is set
 	active   bool      // has unresolved batches
+}
+
+// A node may be told by others that it leads a partition before it knows. It
+// learns of it within milliseconds, so it is asked again soon, for a while.
+const (
+	newLeader = time.Second
+	soonAgain = 10 * time.Millisecond
+	noSooner  = time.Duration(math.MaxInt64)
+)
+
+// tooEarly is how long to wait when the leader says that it is none.
+func (p *partition) tooEarly(now time.Time) time.Duration {
+	if p.ledSince.IsZero() || now.Sub(p.ledSince) >= newLeader {
+		return noSooner
+	}
+	p.early++
+	return soonAgain << min(p.early-1, 10)
 }
 
 // State names what the partition is doing, for logs and tests.

@@ -17,7 +17,7 @@ import (
 const (
 	suspectAfter = 500 * time.Millisecond // or a quarter of request.timeout.ms if less
 	hurrySuspect = 300 * time.Millisecond // between requests while a node is suspect
-	hurryWaiting = 80 * time.Millisecond  // ... while records wait for a leader
+	hurryWaiting = 50 * time.Millisecond  // ... while records wait for a leader
 	hurryCost    = time.Millisecond / 2   // ... and so much more for each partition
 	hurryFree    = 100                    // ... above this many
 	dialPatience = 250 * time.Millisecond // then another node is dialled beside the first

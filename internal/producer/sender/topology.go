@@ -172,6 +172,7 @@ func (c *Core) lead(p *partition, leader, epoch int32) {
 	if !newer {
 		return
 	}
+	p.ledSince, p.early = c.now, 0
 	for _, b := range p.batches {
 		if !b.Settled && b.LeaderEpoch < epoch && b.RetryAt.After(c.now) {
 			b.RetryAt = c.now
