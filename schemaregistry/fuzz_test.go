@@ -3,8 +3,9 @@ package schemaregistry
 import (
 	"errors"
 	"net/http"
-	"runtime/metrics"
 	"testing"
+
+	"github.com/posthaste-go/posthaste/internal/memory"
 )
 
 // What a registry answers comes from the network. Reading it must not panic,
@@ -39,22 +40,13 @@ func FuzzAnswers(f *testing.F) {
 			func() error { _, err := c.CompatibilityLevel(ctx, "s"); return err },
 		}
 		for i, call := range calls {
-			before := allocated()
-			err := call()
-			if got := allocated() - before; got > 16*uint64(len(body))+1<<20 {
-				t.Errorf("call %d: %d bytes made it allocate %d", i, len(body), got)
-			}
+			var err error
+			memory.Check(t, len(body), func() { err = call() })
 			if _, ok := errors.AsType[*Error](err); err != nil && !ok {
 				t.Fatalf("call %d: %v is no *Error", i, err)
 			}
 		}
 	})
-}
-
-func allocated() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
 }
 
 // A lock file is edited by people and merged by tools.

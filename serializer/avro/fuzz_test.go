@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/posthaste-go/posthaste/serializer"
-	"github.com/posthaste-go/posthaste/serializer/internal/memory"
+	"github.com/posthaste-go/posthaste/internal/memory"
 )
 
 // fuzzed are schemas whose bytes can lie about lengths, and for each one to

@@ -8,7 +8,7 @@ import (
 	"github.com/posthaste-go/posthaste/schemaregistry"
 	"github.com/posthaste-go/posthaste/serializer"
 	"github.com/posthaste-go/posthaste/serializer/internal/fakeregistry"
-	"github.com/posthaste-go/posthaste/serializer/internal/memory"
+	"github.com/posthaste-go/posthaste/internal/memory"
 )
 
 // Bytes of a record come from anywhere. Reading them must not panic, must fail
