@@ -46,7 +46,7 @@ func TestEveryFieldNamesItsSetting(t *testing.T) {
 		}
 	}
 	// What properties cannot say has no row.
-	code := "Partitioner Interceptors Dial Logger TLS SASLUsername SASLPassword origin"
+	code := "Partitioner Interceptors Dial Logger Rand TLS SASLUsername SASLPassword origin"
 	for f := range reflect.TypeFor[Config]().Fields() {
 		if owners[f.Name] == "" && !strings.Contains(" "+code+" ", " "+f.Name+" ") {
 			t.Errorf("Config.%s has no row in the table", f.Name)
