@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/posthaste-go/posthaste/interop/chaos/load"
+	"github.com/posthaste-go/posthaste/interop/chaos/proxy"
 )
 
 // in is a record of the log: its key, number, partition and offset.
@@ -190,6 +191,15 @@ func TestKindsAreParsed(t *testing.T) {
 	}
 	if _, err := ParseKinds("kill leader,rain"); err == nil || !strings.Contains(err.Error(), "rain") {
 		t.Errorf("ParseKinds accepts a kind that there is not: %v", err)
+	}
+}
+
+func TestNodesAreKnownByTheirClientIDs(t *testing.T) {
+	for id, want := range map[string]string{"broker-2-fetcher-0": "2", "raft-client-3": "3",
+		"1": "1", "broker-3-txn-marker-sender": "3", "somebody": proxy.Anybody} {
+		if got := nodeOf(id); got != want {
+			t.Errorf("%s is node %q, want %q", id, got, want)
+		}
 	}
 }
 

@@ -134,8 +134,8 @@ func draw(r *rand.Rand, k Kind) Event {
 		e.Hold = between(time.Second, 8*time.Second)
 	case Isolate, TooFewReplicas:
 		e.Hold = between(500*time.Millisecond, 4*time.Second)
-	case KillLeader, KillController, KillCoordinator, RestartLeader:
-		e.Hold = between(500*time.Millisecond, 1500*time.Millisecond)
+	case KillLeader, KillController, KillCoordinator, RestartLeader: // cuts come after recovery
+		e.Hold = between(1000*time.Millisecond, 2500*time.Millisecond)
 		if r.IntN(2) == 0 {
 			e.Cuts = drawCuts(r)
 		}

@@ -31,15 +31,15 @@ const topic = "chaos"
 // A stage is a cluster and the proxies around its nodes.
 type stage struct {
 	cluster     *kafka.Cluster
-	clients     map[int]*proxy.Proxy    // before a node's CLIENT listener
-	brokers     map[int]*proxy.Proxy    // before its BROKER listener
-	controllers map[[2]int]*proxy.Proxy // before its CONTROLLER listener: from, to
+	clients     map[int]*proxy.Proxy // before a node's CLIENT listener
+	brokers     map[int]*proxy.Proxy // before its BROKER listener
+	controllers map[int]*proxy.Proxy // before its CONTROLLER listener
 }
 
 func newStage(t testing.TB, partitions int) *stage {
 	t.Helper()
 	s := &stage{clients: map[int]*proxy.Proxy{}, brokers: map[int]*proxy.Proxy{},
-		controllers: map[[2]int]*proxy.Proxy{}}
+		controllers: map[int]*proxy.Proxy{}}
 	t.Cleanup(func() {
 		for _, p := range s.proxies() {
 			if err := p.Close(); err != nil {
@@ -67,9 +67,9 @@ func (s *stage) via(l kafka.Link) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var name func(string) string
-	if l.Listener == "BROKER" {
-		name = brokerOf
+	name := nodeOf
+	if l.Listener == "CLIENT" {
+		name = nil
 	}
 	p, err := proxy.Listen(net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), l.Addr, name)
 	if err != nil {
@@ -77,35 +77,27 @@ func (s *stage) via(l kafka.Link) (string, error) {
 	}
 	switch l.Listener {
 	case "CLIENT":
-		s.clients[l.To] = p
+		s.clients[l.Node] = p
 	case "BROKER":
-		s.brokers[l.To] = p
+		s.brokers[l.Node] = p
 	default:
-		s.controllers[[2]int{l.From, l.To}] = p
+		s.controllers[l.Node] = p
 	}
 	return p.Addr, nil
 }
 
-var brokerID = regexp.MustCompile(`broker-(\d+)`)
+var nodeID = regexp.MustCompile(`\d+`)
 
-// brokerOf tells which node connects to a BROKER listener, by the client.id of
-// its replica fetcher: broker-2-fetcher-0.
-func brokerOf(clientID string) string {
-	if m := brokerID.FindStringSubmatch(clientID); m != nil {
-		return m[1]
-	}
-	return proxy.Anybody
-}
+// nodeOf tells which node connects to another's BROKER or CONTROLLER listener, by
+// its client.id: broker-2-fetcher-0, raft-client-2, or 2.
+func nodeOf(clientID string) string { return nodeID.FindString(clientID) }
 
 func (s *stage) proxies() []*proxy.Proxy {
 	var all []*proxy.Proxy
-	for _, m := range []map[int]*proxy.Proxy{s.clients, s.brokers} {
+	for _, m := range []map[int]*proxy.Proxy{s.clients, s.brokers, s.controllers} {
 		for _, p := range m {
 			all = append(all, p)
 		}
-	}
-	for _, p := range s.controllers {
-		all = append(all, p)
 	}
 	return all
 }
@@ -124,7 +116,7 @@ func (s *stage) down(n *kafka.Node, end func(*kafka.Node) error) error {
 	if err := end(n); err != nil {
 		return err
 	}
-	for _, p := range []*proxy.Proxy{s.clients[n.ID], s.brokers[n.ID]} {
+	for _, p := range []*proxy.Proxy{s.clients[n.ID], s.brokers[n.ID], s.controllers[n.ID]} {
 		if err := p.Refuse(); err != nil {
 			return err
 		}
@@ -134,6 +126,9 @@ func (s *stage) down(n *kafka.Node, end func(*kafka.Node) error) error {
 
 // up starts a node and waits until it serves.
 func (s *stage) up(ctx context.Context, n *kafka.Node) error {
+	if err := s.controllers[n.ID].Accept(); err != nil { // it talks to itself, too
+		return err
+	}
 	if err := n.Start(); err != nil {
 		return err
 	}
@@ -170,8 +165,8 @@ func (s *stage) isolate(id int, on, drop bool) {
 		}
 		each(s.brokers[other], strconv.Itoa(id))
 		each(s.brokers[id], strconv.Itoa(other))
-		each(s.controllers[[2]int{id, other}], proxy.Anybody)
-		each(s.controllers[[2]int{other, id}], proxy.Anybody)
+		each(s.controllers[other], strconv.Itoa(id))
+		each(s.controllers[id], strconv.Itoa(other))
 	}
 }
 

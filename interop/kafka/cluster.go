@@ -31,8 +31,8 @@ import (
 )
 
 // startPatience bounds how long nodes may take to serve; an idle machine of two
-// cores takes 4 s for one node.
-const startPatience = 90 * time.Second
+// cores takes 4 s for one node, a busy one minutes.
+const startPatience = 3 * time.Minute
 
 // A Cluster is one or several nodes that have found each other.
 type Cluster struct {
@@ -82,16 +82,16 @@ func (c *Cluster) start(in java.Installation, n int, o Options) error {
 				return err
 			}
 		}
+		if err := o.advertise(node); err != nil {
+			return err
+		}
 		c.Nodes = append(c.Nodes, node)
 	}
 	for _, node := range c.Nodes {
 		if err := os.MkdirAll(node.dir, 0o755); err != nil {
 			return err
 		}
-		properties, err := o.properties(node.ID, node.DataDir(), c.Nodes)
-		if err != nil {
-			return err
-		}
+		properties := o.properties(node.ID, node.DataDir(), c.Nodes)
 		file := filepath.Join(node.dir, "server.properties")
 		if err := os.WriteFile(file, []byte(render(properties)), 0o644); err != nil {
 			return err

@@ -33,8 +33,9 @@ type Node struct {
 	dir            string // server.properties, data/, node.log
 	port           int    // clients, past all proxies
 	controllerPort int
-	clientPort     int // clients through a proxy; see Options.Via
-	brokerPort     int // other nodes through a proxy
+	clientPort     int               // clients through a proxy; see Options.Via
+	brokerPort     int               // other nodes through a proxy
+	advertised     map[string]string // by listener
 
 	mu    sync.Mutex
 	cmd   *exec.Cmd     // nil while stopped
@@ -44,6 +45,13 @@ type Node struct {
 
 // Addr is where clients reach the node.
 func (n *Node) Addr() string { return loopback(n.port) }
+
+// proxied is the ports before which Options.Via puts something, by listener.
+func (n *Node) proxied() map[string]int {
+	return map[string]int{
+		"CLIENT": n.clientPort, "BROKER": n.brokerPort, "CONTROLLER": n.controllerPort,
+	}
+}
 
 // LogFile is what the node has written to standard output and error, across
 // restarts.

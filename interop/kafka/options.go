@@ -31,62 +31,62 @@ type Options struct {
 
 // A Link is a way to a listener of a node.
 type Link struct {
-	From     int    // the node that connects; 0 is anybody
-	To       int    // the node that listens
+	Node     int    // that listens
 	Listener string // CLIENT, BROKER or CONTROLLER
 	Addr     string // where it listens
 }
 
-// via is the address under which the other end of a link is reached.
-func (o Options) via(l Link) (string, error) {
+// advertise decides under which addresses a node's listeners are reached.
+func (o Options) advertise(n *Node) error {
+	n.advertised = map[string]string{"PLAINTEXT": n.Addr(), "CONTROLLER": loopback(n.controllerPort)}
 	if o.Via == nil {
-		return l.Addr, nil
+		return nil
 	}
-	return o.Via(l)
+	for listener, port := range n.proxied() {
+		addr, err := o.Via(Link{Node: n.ID, Listener: listener, Addr: loopback(port)})
+		if err != nil {
+			return err
+		}
+		n.advertised[listener] = addr
+	}
+	return nil
 }
 
 // listeners are the settings of a node's listeners and of what they advertise.
-func (o Options) listeners(n *Node) (map[string]string, error) {
-	p := map[string]string{
-		"listeners": fmt.Sprintf("PLAINTEXT://%s,CONTROLLER://%s",
-			n.Addr(), loopback(n.controllerPort)),
-		"controller.listener.names": "CONTROLLER",
-	}
+func (o Options) listeners(n *Node) map[string]string {
+	listen := []string{"PLAINTEXT://" + n.Addr()}
 	if o.Via == nil {
-		return p, nil
+		listen = append(listen, "CONTROLLER://"+loopback(n.controllerPort))
+		return map[string]string{"listeners": strings.Join(listen, ",")}
 	}
-	advertised := []string{"PLAINTEXT://" + n.Addr()}
-	for listener, port := range map[string]int{"CLIENT": n.clientPort, "BROKER": n.brokerPort} {
-		p["listeners"] += fmt.Sprintf(",%s://%s", listener, loopback(port))
-		addr, err := o.via(Link{To: n.ID, Listener: listener, Addr: loopback(port)})
-		if err != nil {
-			return nil, err
-		}
+	for listener, port := range n.proxied() {
+		listen = append(listen, listener+"://"+loopback(port))
+	}
+	var advertised []string
+	for listener, addr := range n.advertised {
 		advertised = append(advertised, listener+"://"+addr)
 	}
-	p["advertised.listeners"] = strings.Join(advertised, ",")
-	p["inter.broker.listener.name"] = "BROKER"
-	p["listener.security.protocol.map"] =
-		"PLAINTEXT:PLAINTEXT,CLIENT:PLAINTEXT,BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT"
-	return p, nil
+	return map[string]string{
+		"listeners":                  strings.Join(listen, ","),
+		"advertised.listeners":       strings.Join(advertised, ","),
+		"inter.broker.listener.name": "BROKER",
+		"listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CLIENT:PLAINTEXT," +
+			"BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
+	}
 }
 
 // properties are the settings of node id of a cluster of all nodes.
-func (o Options) properties(id int, dir string, nodes []*Node) (map[string]string, error) {
+func (o Options) properties(id int, dir string, nodes []*Node) map[string]string {
 	n := nodes[id-1]
 	controllers := make([]string, len(nodes))
 	for i, other := range nodes {
-		addr, err := o.via(Link{From: id, To: other.ID, Listener: "CONTROLLER",
-			Addr: loopback(other.controllerPort)})
-		if err != nil {
-			return nil, err
-		}
-		controllers[i] = fmt.Sprintf("%d@%s", other.ID, addr)
+		controllers[i] = fmt.Sprintf("%d@%s", other.ID, other.advertised["CONTROLLER"])
 	}
 	replicas := fmt.Sprint(len(nodes))
 	p := map[string]string{
 		"node.id":                                          fmt.Sprint(id),
 		"process.roles":                                    "broker,controller",
+		"controller.listener.names":                        "CONTROLLER",
 		"log.dirs":                                         dir,
 		"offsets.topic.replication.factor":                 replicas,
 		"offsets.topic.num.partitions":                     "4",
@@ -109,11 +109,10 @@ func (o Options) properties(id int, dir string, nodes []*Node) (map[string]strin
 		delete(p, "controller.quorum.voters")
 		p["controller.quorum.bootstrap.servers"] = fmt.Sprintf("127.0.0.1:%d", n.controllerPort)
 	}
-	listeners, err := o.listeners(n)
-	maps.Copy(p, listeners)
+	maps.Copy(p, o.listeners(n))
 	maps.Copy(p, o.Properties)
 	maps.Copy(p, o.PerNode[id])
-	return p, err
+	return p
 }
 
 // render writes properties as a file. Our values need no escapes but the

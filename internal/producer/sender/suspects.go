@@ -89,16 +89,18 @@ func (c *Core) askAnother() {
 		return
 	}
 	other := c.leastLoaded(n)
-	if other == nil {
-		return
-	}
 	patience := c.suspectAfter() << min(len(c.metaLate), 4)
-	if !c.suspects(n) {
+	switch {
+	case !c.suspects(n):
 		patience *= 4 // it owes nothing but this: it may be slow
-	} else if !c.suspects(other) {
+	case other != nil && !c.suspects(other):
 		patience = 0
 	}
 	if c.now.Sub(c.refresh.LastTry()) < patience {
+		return
+	}
+	if other == nil {
+		c.dialSome() // and ask it when it is there
 		return
 	}
 	c.metaLate = append(c.metaLate, c.metaConn)
