@@ -114,6 +114,7 @@ func TestARegistryMaySayHowLongToWait(t *testing.T) {
 func TestSubjectsOfAContextHaveIDsOfTheirOwn(t *testing.T) {
 	s := newStub(t, map[string]any{
 		"GET /schemas/ids/1":                             `{"schema": "\"int\""}`,
+		"GET /schemas/ids/1?subject=order":               `{"schema": "\"int\""}`,
 		"GET /schemas/ids/1?subject=%3A.staging%3Aorder": `{"schema": "\"long\""}`,
 	})
 	c := mustClient(t, Config{URLs: []string{s.URL}})
