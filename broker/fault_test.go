@@ -146,7 +146,7 @@ func TestErrorAnswersEveryAPI(t *testing.T) {
 	for key, r := range advertised(c) {
 		name := kmsg.NameForKey(key)
 		last := min(r.Max, kmsg.RequestForKey(key).MaxVersion()) // kmsg is behind with some
-		for v := max(r.Min, 3*min(1, 1-key)); v <= last; v++ { // Produce from 3 on
+		for v := max(r.Min, 3*min(1, 1-key)); v <= last; v++ {   // Produce from 3 on
 			req := kmsg.RequestForKey(key)
 			req.SetVersion(v)
 			fill(req, id)
