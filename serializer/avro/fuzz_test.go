@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/posthaste-go/posthaste/serializer"
 	"github.com/posthaste-go/posthaste/internal/memory"
+	"github.com/posthaste-go/posthaste/serializer"
 )
 
 // fuzzed are schemas whose bytes can lie about lengths, and for each one to

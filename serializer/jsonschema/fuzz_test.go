@@ -5,10 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/posthaste-go/posthaste/internal/memory"
 	"github.com/posthaste-go/posthaste/schemaregistry"
 	"github.com/posthaste-go/posthaste/serializer"
 	"github.com/posthaste-go/posthaste/serializer/internal/fakeregistry"
-	"github.com/posthaste-go/posthaste/internal/memory"
 )
 
 // Bytes of a record come from anywhere. Reading them must not panic, must fail

@@ -7,11 +7,11 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/posthaste-go/posthaste/internal/memory"
 	"github.com/posthaste-go/posthaste/schemaregistry"
 	"github.com/posthaste-go/posthaste/schemaregistry/wireformat"
 	"github.com/posthaste-go/posthaste/serializer"
 	"github.com/posthaste-go/posthaste/serializer/internal/fakeregistry"
-	"github.com/posthaste-go/posthaste/internal/memory"
 )
 
 const fuzzedFile = `syntax = "proto3"; package f;
