@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -113,8 +114,43 @@ func (n *Node) Stop() error { return n.end(syscall.SIGTERM, 30*time.Second) }
 // Kill ends the node at once (SIGKILL), as a power cut of its process.
 func (n *Node) Kill() error { return n.end(syscall.SIGKILL, 10*time.Second) }
 
-// Pause freezes the node (SIGSTOP): its connections stay open and silent.
-func (n *Node) Pause() error { return n.signal(syscall.SIGSTOP) }
+// Pause freezes the node (SIGSTOP): its connections stay open and silent. Where the
+// system tells, it returns when all threads have stopped; until then the node may
+// still answer.
+func (n *Node) Pause() error {
+	if err := n.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(10 * time.Second); !n.stopped(); {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("node %d does not stop", n.ID)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return nil
+}
+
+// stopped reports whether no thread of the node runs, as far as the system tells.
+func (n *Node) stopped() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.cmd == nil {
+		return true
+	}
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", n.cmd.Process.Pid))
+	if err != nil {
+		return true
+	}
+	for _, name := range threads {
+		// PID (NAME) STATE …; a thread that is gone does not run.
+		stat, err := os.ReadFile(name)
+		_, state, _ := strings.Cut(string(stat), ") ")
+		if err == nil && !strings.HasPrefix(state, "T") {
+			return false
+		}
+	}
+	return true
+}
 
 // Resume lets a paused node go on (SIGCONT).
 func (n *Node) Resume() error { return n.signal(syscall.SIGCONT) }
