@@ -19,9 +19,9 @@ GOLDEN = $(shell go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}'
 
 .PHONY: check test lint race interop chaos sim mutations eos txn-cost bench bench-peers fuzz golden docs guard
 
-check: lint benchmarks-once sim mutations interop race ## all of it; tests last
+check: lint test benchmarks-once sim mutations interop race ## all of it; tests last
 
-test: ## seconds: no Java, no network beyond loopback
+test: ## without the race detector, under which buffers come from the heap; no Java, no network beyond loopback
 	go test ./...
 
 lint:

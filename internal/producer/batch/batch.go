@@ -235,10 +235,10 @@ func (b *Batch) Identify(id int64, epoch int16, sequence int32, transactional bo
 	b.sealed = false
 }
 
-// Forget takes the sequence back: it is known that no broker has the batch.
+// Forget takes the sequence back: no broker has the batch under it. MaybeWritten
+// stays: a topic that was deleted since may have had it.
 func (b *Batch) Forget() {
 	b.Identify(wire.NoProducerID, wire.NoProducerEpoch, wire.NoSequence, b.transactional)
-	b.MaybeWritten = false
 }
 
 // Seal writes the header and its checksum if they are not written yet, and

@@ -143,8 +143,8 @@ func TestSeal(t *testing.T) {
 	}
 	b.MaybeWritten = true
 	b.Forget()
-	if b.Sequenced() || b.MaybeWritten {
-		t.Error("Forget left the sequence, or the doubt")
+	if b.Sequenced() || !b.MaybeWritten {
+		t.Error("Forget left the sequence, or took the doubt")
 	}
 	b.Identify(7, 3, 0, true)
 	again := b.Seal()
