@@ -78,6 +78,7 @@ func Open(cfg Config) (*Registry, error) {
 	r.snapshot.Store(first)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.removeStrays()
 	dirty := r.adoptLocked()
 	for _, name := range slices.Sorted(maps.Keys(r.deleting)) {
 		dirty = true
@@ -89,6 +90,26 @@ func Open(cfg Config) (*Registry, error) {
 		return r, nil
 	}
 	return r, r.storeLocked(r.Snapshot())
+}
+
+// removeStrays removes what a deleted topic has left in the place of a newer one of
+// the same name, whose id the file has: a power cut may bring directories back whose
+// removal was not on the disk yet.
+func (r *Registry) removeStrays() {
+	for _, f := range r.cfg.Dir.Found() {
+		t := r.Snapshot().Named(f.Topic)
+		if t == nil || f.TopicID == (partition.TopicID{}) || f.TopicID == t.ID {
+			continue
+		}
+		r.cfg.Logger.Warn("directory of a deleted topic is removed, a newer one has its name",
+			"topic", f.Topic, "partition", f.Partition, "id", FormatID(f.TopicID))
+		if err := r.cfg.Dir.Delete(f.TopicPartition); err != nil {
+			r.cfg.Logger.Error("files of a deleted topic are left", "topic", f.Topic,
+				"partition", f.Partition, "error", err)
+			continue
+		}
+		delete(r.onDisk, f.TopicPartition)
+	}
 }
 
 // adoptLocked takes in directories that the file does not name.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-go/posthaste/broker/internal/log"
 	"github.com/posthaste-go/posthaste/broker/internal/partition"
 	"github.com/posthaste-go/posthaste/broker/internal/settings"
 	"github.com/posthaste-go/posthaste/broker/internal/vfs"
@@ -280,5 +281,29 @@ func TestBrokerSettingsAreTopicsDefaults(t *testing.T) {
 	w.restart()
 	if v, _ := w.Settings().Value("log.retention.ms"); v != "77" {
 		t.Errorf("log.retention.ms after a restart = %s", v)
+	}
+}
+
+// A power cut brings a directory back that a topic made anew had replaced: the
+// newer topic opens, and has none of the older one's records.
+func TestADeletedTopicsDirectoryGivesWayToANewerTopic(t *testing.T) {
+	w := newWorld(t)
+	topic := w.create(NewTopic{Name: "orders", Partitions: 2})
+	if _, err := w.Partition(topic, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.dir.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := log.WriteTopicID(w.files, "data/orders-0", [16]byte{1, 2, 3}); err != nil {
+		t.Fatal(err)
+	}
+	w.open()
+	p, err := w.Partition(w.Snapshot().Named("orders"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if end := p.HighWatermark(); end != 0 {
+		t.Errorf("the partition ends at offset %d, want it empty", end)
 	}
 }
