@@ -117,11 +117,10 @@ func (a *Accumulator) Take(id batch.PartitionID, open bool) *batch.Batch {
 		return nil
 	}
 	b := p.closed[0]
-	if n := len(p.closed); n == 1 { // the usual case keeps its memory
-		p.closed[0] = nil
+	p.closed[0] = nil
+	if len(p.closed) == 1 { // the usual case keeps its memory
 		p.closed = p.closed[:0]
 	} else {
-		p.closed[0] = nil
 		p.closed = p.closed[1:]
 	}
 	return b

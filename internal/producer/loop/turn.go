@@ -27,7 +27,6 @@ func (l *Loop) serve() {
 			return
 		}
 		l.takeTurn()
-		l.mailbox.busy.Store(l.core.Flying() > calm)
 		next := l.core.NextWake()
 		late := !next.IsZero() && (l.alarm.IsZero() || next.Before(l.alarm))
 		if late {
@@ -67,7 +66,6 @@ func (l *Loop) run() {
 	for {
 		l.turn.Lock()
 		l.takeTurn()
-		l.mailbox.busy.Store(l.core.Flying() > calm)
 		l.alarm = l.core.NextWake()
 		done, alarm := l.done, l.alarm
 		l.turn.Unlock()
@@ -118,9 +116,10 @@ func (l *Loop) takeTurn() {
 		clear(l.out)
 		l.done = l.stopping && len(l.conns) == 0 && l.core.Resolved()
 		if len(l.extra) == 0 {
-			return
+			break
 		}
 	}
+	l.mailbox.busy.Store(l.core.Flying() > calm)
 }
 
 // step is Core.Step. Whoever is woken by an outcome and asks for the counters
