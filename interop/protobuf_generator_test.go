@@ -50,7 +50,8 @@ func pick[T any](g *protoGenerator, list []T) T { return list[g.IntN(len(list))]
 
 // chain makes the versions of a subject, each a change of the one before it.
 func (g *protoGenerator) chain(n int) []protoVersion {
-	f := &protoFile{proto2: g.IntN(4) == 0, deep: g.IntN(4) == 0, pkg: pick(g, []string{"", "shop", "a.b"})}
+	f := &protoFile{proto2: g.IntN(4) == 0, deep: g.IntN(4) == 0,
+		pkg: pick(g, []string{"", "shop", "a.b"})}
 	for _, name := range []string{"A", "B", "C"}[:g.IntN(3)+1] {
 		f.messages = append(f.messages, g.message(f, name, 2))
 	}
@@ -210,7 +211,8 @@ func (f *protoFile) version() protoVersion {
 	if f.deep {
 		b.WriteString("import \"ext.proto\";\n")
 		var ext strings.Builder
-		fmt.Fprintf(&ext, "syntax = %q;\npackage ext;\nimport \"google/protobuf/timestamp.proto\";\n", syntax)
+		fmt.Fprintf(&ext, "syntax = %q;\npackage ext;\n", syntax)
+		ext.WriteString("import \"google/protobuf/timestamp.proto\";\n")
 		writeEnum(&ext, protoEnum{"E", 1}, "")
 		f.imported.write(&ext, f, "", map[string]bool{"E": true})
 		v.Imports = map[string]string{"ext.proto": ext.String()}
@@ -244,7 +246,8 @@ func writeEnum(b *strings.Builder, e protoEnum, indent string) {
 
 // write writes a message whose fields may be of the known types; one of a type
 // that is gone is an int32.
-func (m *protoMessage) write(b *strings.Builder, f *protoFile, indent string, known map[string]bool) {
+func (m *protoMessage) write(b *strings.Builder, f *protoFile, indent string,
+	known map[string]bool) {
 	fmt.Fprintf(b, "%smessage %s {\n", indent, m.name)
 	known = maps.Clone(known)
 	known["google.protobuf.Timestamp"] = true

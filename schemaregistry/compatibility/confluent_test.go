@@ -106,7 +106,8 @@ func TestProtobufAnswersAreConfluents(t *testing.T) {
 			count["levels"]++
 		}
 	}
-	want := map[string]int{"compatible": 2755, "incompatible": 1931, numberBecomesMany: 114, "levels": 5600}
+	want := map[string]int{"compatible": 2755, "incompatible": 1931, numberBecomesMany: 114,
+		"levels": 5600}
 	if d := cmp.Diff(want, count); d != "" {
 		t.Errorf("answers (-want +got)\n%s", d)
 	}
