@@ -101,13 +101,14 @@ type Core struct {
 	featuresEpoch      int64        // of the cluster's finalized features
 	transactionVersion int16        // transaction.version as finalized then
 
-	snapshot *metadata.Snapshot
-	refresh  metadata.Refresh
-	metaFail time.Time // since when no node could be asked; zero if one could
-	metaWait bool      // the refresh alarm is set
-	metaAt   time.Time // ... to this
-	metaConn ConnID    // that was asked
-	metaLate []ConnID  // were asked and given up, since the last answer that counted
+	snapshot   *metadata.Snapshot
+	refresh    metadata.Refresh
+	metaFail   time.Time // since when no node could be asked; zero if one could
+	metaWait   bool      // the refresh alarm is set
+	metaAt     time.Time // ... to this
+	metaConn   ConnID    // that was asked
+	metaUrgent bool      // records waited for the answer when it was asked for
+	metaLate   []ConnID  // were asked and given up, since the last answer that counted
 
 	flushes  []*flush
 	active   int            // partitions with unresolved batches

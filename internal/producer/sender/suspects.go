@@ -88,15 +88,29 @@ func (c *Core) askAnother() {
 	if n == nil {
 		return
 	}
+	waited := c.now.Sub(c.refresh.LastTry())
 	other := c.leastLoaded(n)
+	free := other != nil && other.load() == 0
+	if n.id == asideID && !free {
+		if waited >= c.suspectAfter() { // and there was nothing before the request
+			c.hangUp(n, errSilent)
+		}
+		return
+	}
+	stuck := c.isStuck(n, waited)
+	if stuck && !free {
+		c.dialAside(n)
+	}
 	patience := c.suspectAfter() << min(len(c.metaLate), 4)
 	switch {
+	case stuck && free:
+		patience = 0
 	case !c.suspects(n):
 		patience *= 4 // it owes nothing but this: it may be slow
 	case other != nil && !c.suspects(other):
 		patience = 0
 	}
-	if c.now.Sub(c.refresh.LastTry()) < patience {
+	if waited < patience {
 		return
 	}
 	if other == nil {
