@@ -12,8 +12,9 @@
 //
 // Where to look: ready.go chooses batches and makes requests, answers.go takes
 // answers apart, identity.go is idempotence, nodes.go connections, topology.go
-// metadata, suspects.go and aside.go what is done about silent brokers, deadlines.go
-// everything that happens because time passed; transaction.go, coordinator.go and offsets.go are transactions.
+// metadata, suspects.go and aside.go what is done about silent brokers,
+// deadlines.go everything that happens because time passed; transaction.go,
+// coordinator.go and offsets.go are transactions.
 package sender
 
 import (
