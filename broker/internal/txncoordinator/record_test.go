@@ -17,7 +17,7 @@ func TestRecordsAreReadAsTheyWereWritten(t *testing.T) {
 	for range 200 {
 		m := metadata{Producer: Producer{rng.Int64(), int16(rng.Int32N(1 << 15))}, previousID: noID,
 			nextID: noID, nextEpoch: noEpoch, lastEpoch: noEpoch, timeout: rng.Int32(),
-			state: State(rng.IntN(6)),			start: rng.Int64(), updated: rng.Int64()}
+			state: State(rng.IntN(6)), start: rng.Int64(), updated: rng.Int64()}
 		level := Version(rng.IntN(3))
 		if level > 0 && rng.IntN(2) == 0 {
 			m.previousID, m.nextID, m.version = rng.Int64(), rng.Int64(), Version2
