@@ -12,8 +12,9 @@
 //
 // Where to look: ready.go chooses batches and makes requests, answers.go takes
 // answers apart, identity.go is idempotence, nodes.go connections, topology.go
-// metadata, deadlines.go everything that happens because time passed;
-// transaction.go, coordinator.go and offsets.go are transactions.
+// metadata, suspects.go and aside.go what is done about silent brokers,
+// deadlines.go everything that happens because time passed; transaction.go,
+// coordinator.go and offsets.go are transactions.
 package sender
 
 import (
@@ -31,6 +32,7 @@ type Settings struct {
 	Acks            int16 // 0, 1 or -1 (all)
 	Idempotent      bool
 	Transactional   bool // Init comes before anything is sent
+	TwoPhase        bool // transaction.two.phase.commit.enable
 	MaxInFlight     int  // max.in.flight.requests.per.connection
 	MaxRequestSize  int  // bytes
 	Linger          time.Duration
@@ -101,13 +103,14 @@ type Core struct {
 	featuresEpoch      int64        // of the cluster's finalized features
 	transactionVersion int16        // transaction.version as finalized then
 
-	snapshot *metadata.Snapshot
-	refresh  metadata.Refresh
-	metaFail time.Time // since when no node could be asked; zero if one could
-	metaWait bool      // the refresh alarm is set
-	metaAt   time.Time // ... to this
-	metaConn ConnID    // that was asked
-	metaLate []ConnID  // were asked and given up, since the last answer that counted
+	snapshot   *metadata.Snapshot
+	refresh    metadata.Refresh
+	metaFail   time.Time // since when no node could be asked; zero if one could
+	metaWait   bool      // the refresh alarm is set
+	metaAt     time.Time // ... to this
+	metaConn   ConnID    // that was asked
+	metaUrgent bool      // records waited for the answer when it was asked for
+	metaLate   []ConnID  // were asked and given up, since the last answer that counted
 
 	flushes  []*flush
 	active   int            // partitions with unresolved batches
@@ -144,7 +147,7 @@ func New(s Settings, source Source, names Directory) *Core {
 		MaxAge: s.MetadataMaxAge, MaxIdle: s.MetadataMaxIdle, Backoff: s.Backoff,
 	}
 	if s.Transactional {
-		c.txn = &transaction{}
+		c.txn = &transaction{prepared: producerid.NoID}
 	}
 	c.bootstrap()
 	return c
