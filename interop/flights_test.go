@@ -26,7 +26,7 @@ import (
 
 // flightsFile names the environment variable of vega-datasets' flights-3m.parquet,
 // of whose 3,000,000 rows testdata has the first 50,000.
-const flightsFile = "POSTHASTE_FLIGHTS"
+const flightsFile = "POSTHASTE_FLIGHTS_PARQUET"
 
 // A flight is a row; JSON of Protobuf has 64-bit numbers as text.
 type flight struct {
@@ -47,7 +47,7 @@ func (w *whole) UnmarshalJSON(b []byte) error {
 
 const localTime = "2006-01-02T15:04:05"
 
-func flights(t *testing.T, path string) (all []flight) {
+func parquetFlights(t *testing.T, path string) (all []flight) {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
@@ -85,7 +85,7 @@ func TestFlightsWithConfluentPython(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := flights(t, path)
+	want := parquetFlights(t, path)
 	for _, format := range []struct{ flag, word string }{
 		{"avro", "avro"}, {"protobuf", "protobuf"}, {"json-schema", "jsonschema"}} {
 		t.Run(format.flag, func(t *testing.T) {

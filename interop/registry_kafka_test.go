@@ -59,7 +59,8 @@ func TestRegistriesOnApacheKafka(t *testing.T) {
 	register(clients[1:], schemas)
 
 	third := registryClient(t, embedded.Run(t, cfg))
-	both := map[string]*schemaregistry.Client{"the one left": registryClient(t, other), "a new one": third}
+	both := map[string]*schemaregistry.Client{
+		"the one left": registryClient(t, other), "a new one": third}
 	seen := map[int]bool{}
 	for n, id := range acked {
 		for name, c := range both {

@@ -97,8 +97,9 @@ func TestChangesAreToldFieldByField(t *testing.T) {
 func TestWhatASchemaRefersToIsFollowed(t *testing.T) {
 	line := func(kind string) Schema {
 		return Schema{Type: "AVRO",
-			Text:       `{"type":"record","name":"O","fields":[{"name":"l","type":"L"}]}`,
-			References: []string{`{"type":"record","name":"L","fields":[{"name":"n","type":"` + kind + `"}]}`}}
+			Text: `{"type":"record","name":"O","fields":[{"name":"l","type":"L"}]}`,
+			References: []string{`{"type":"record","name":"L","fields":[{"name":"n","type":"` + kind +
+				`"}]}`}}
 	}
 	imported := func(kind string) Schema {
 		return Schema{Type: "PROTOBUF", ReferenceNames: []string{"l.proto"},
@@ -119,7 +120,8 @@ func TestWhatIsNoSchemaIsNamed(t *testing.T) {
 	for kind, want := range map[string]string{"AVRO": "not an Avro schema", "PROTOBUF": "syntax error",
 		"JSON": "not a JSON Schema"} {
 		good := Schema{Type: "AVRO", Text: `"int"`}
-		for _, pair := range [][2]Schema{{{Type: kind, Text: "{"}, good}, {good, {Type: kind, Text: "{"}}} {
+		bad := Schema{Type: kind, Text: "{"}
+		for _, pair := range [][2]Schema{{bad, good}, {good, bad}} {
 			if _, err := Compare(t.Context(), pair[0], pair[1]); err == nil ||
 				!strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v, want %q", kind, err, want)
