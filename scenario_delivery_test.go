@@ -131,8 +131,8 @@ func TestRequestTimeout(t *testing.T) {
 			if took < 2*time.Second || took > 3*time.Second {
 				s.Errorf("it took %v", took)
 			}
-			if n := s.cluster.Dials(1) - dials; n != 1 {
-				s.Errorf("%d more connections, want one", n)
+			if n := s.cluster.Dials(1) - dials; n != 2 {
+				s.Errorf("%d more connections, want one for records and one for metadata", n)
 			}
 		})
 }

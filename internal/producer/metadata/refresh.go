@@ -152,5 +152,8 @@ func (r *Refresh) Failed() {
 // LastTry is when the last request was made.
 func (r *Refresh) LastTry() time.Time { return r.lastTry }
 
+// Attempts is how many requests in a row brought nothing new.
+func (r *Refresh) Attempts() int { return r.attempts }
+
 // Pending reports whether a request is under way.
 func (r *Refresh) Pending() bool { return r.asked }

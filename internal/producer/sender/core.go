@@ -12,8 +12,9 @@
 //
 // Where to look: ready.go chooses batches and makes requests, answers.go takes
 // answers apart, identity.go is idempotence, nodes.go connections, topology.go
-// metadata, deadlines.go everything that happens because time passed;
-// transaction.go, coordinator.go and offsets.go are transactions.
+// metadata, suspects.go and aside.go what is done about silent brokers,
+// deadlines.go everything that happens because time passed; transaction.go,
+// coordinator.go and offsets.go are transactions.
 package sender
 
 import (
@@ -101,13 +102,14 @@ type Core struct {
 	featuresEpoch      int64        // of the cluster's finalized features
 	transactionVersion int16        // transaction.version as finalized then
 
-	snapshot *metadata.Snapshot
-	refresh  metadata.Refresh
-	metaFail time.Time // since when no node could be asked; zero if one could
-	metaWait bool      // the refresh alarm is set
-	metaAt   time.Time // ... to this
-	metaConn ConnID    // that was asked
-	metaLate []ConnID  // were asked and given up, since the last answer that counted
+	snapshot   *metadata.Snapshot
+	refresh    metadata.Refresh
+	metaFail   time.Time // since when no node could be asked; zero if one could
+	metaWait   bool      // the refresh alarm is set
+	metaAt     time.Time // ... to this
+	metaConn   ConnID    // that was asked
+	metaUrgent bool      // records waited for the answer when it was asked for
+	metaLate   []ConnID  // were asked and given up, since the last answer that counted
 
 	flushes  []*flush
 	active   int            // partitions with unresolved batches

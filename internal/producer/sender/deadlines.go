@@ -171,9 +171,9 @@ func (c *Core) checkRequests(n *node) {
 
 // idleAlarm watches for connections.max.idle.ms.
 func (c *Core) idleAlarm(n *node) {
-	if c.settings.MaxIdle > 0 && !n.idling {
+	if limit := c.maxIdle(n); limit > 0 && !n.idling {
 		n.idling = true
-		c.alarms.set(alarm{at: n.lastUsed.Add(c.settings.MaxIdle), kind: idle, n: n})
+		c.alarms.set(alarm{at: n.lastUsed.Add(limit), kind: idle, n: n})
 	}
 }
 
@@ -195,7 +195,7 @@ func (c *Core) checkIdle(n *node) {
 	if n.load() > 0 {
 		n.lastUsed = c.now
 	}
-	if c.now.Sub(n.lastUsed) >= c.settings.MaxIdle {
+	if c.now.Sub(n.lastUsed) >= c.maxIdle(n) {
 		c.hangUp(n, errIdle)
 		return
 	}

@@ -139,6 +139,9 @@ func (h *harness) perform(e *Effect) {
 	switch e.Do {
 	case Dial:
 		h.nodes[e.Conn] = nodeName(e.Addr)
+		if h.core.conns[e.Conn].id == asideID {
+			h.nodes[e.Conn] += "-aside"
+		}
 		h.log("dial %s", h.nodes[e.Conn])
 		if !h.manual["dial"] && !h.manual[h.nodes[e.Conn]] {
 			h.pending = append(h.pending, h.connUp(e.Conn, true))

@@ -24,9 +24,11 @@ const (
 // answer did not come within request.timeout.ms.
 var ErrRequestTimeout = errors.New("no answer within request.timeout.ms")
 
-// node is one broker, or one address of the bootstrap list (negative id).
+// node is one broker, one address of the bootstrap list (negative id), or the
+// connection aside (asideID).
 type node struct {
 	id         int32
+	asideOf    int32 // of the connection aside: the broker at its other end
 	addr       string
 	state      connState
 	conn       ConnID
@@ -87,9 +89,9 @@ func (c *Core) connect(n *node) {
 	n.state, n.conn = dialing, c.nextConn
 	c.conns[n.conn] = n
 	n.dialedAt = c.now
-	e := Effect{Do: Dial, Conn: n.conn, Node: n.id, Addr: n.addr}
+	e := Effect{Do: Dial, Conn: n.conn, Node: n.broker(), Addr: n.addr}
 	e.Timeout = c.settings.Setup.Delay(n.failures)
-	if c.settings.ClusterCheck && n.id >= 0 {
+	if c.settings.ClusterCheck && e.Node >= 0 {
 		e.Cluster = c.snapshot.ClusterID
 	}
 	c.do(e)
@@ -148,7 +150,7 @@ func (c *Core) connDown(ev *ConnDown) {
 		err = nil
 	}
 	hopeless := ev.Fatal && !c.anyConnected()
-	c.do(Effect{Do: Gone, Conn: ev.Conn, Node: n.id, Addr: n.addr, Err: err, Fatal: hopeless})
+	c.do(Effect{Do: Gone, Conn: ev.Conn, Node: n.broker(), Addr: n.addr, Err: err, Fatal: hopeless})
 	if hopeless {
 		defer c.failWaiting(batch.Failure{Err: err})
 		defer c.refuseInit(err)
@@ -278,14 +280,18 @@ func (c *Core) anyNode() *node {
 func (c *Core) leastLoaded(but *node) *node {
 	var best *node
 	for _, n := range c.sorted() {
-		if n == but || n.state != connected || n.retiring || c.now.Before(n.throttled) {
-			continue
-		}
-		if best == nil || c.before(n, best) {
+		if n != but && n.id != asideID && c.mayAsk(n) && (best == nil || c.before(n, best)) {
 			best = n
 		}
 	}
+	if a := c.nodes[asideID]; a != nil && a != but && c.mayAsk(a) && best != nil && c.before(a, best) {
+		best = a
+	}
 	return best
+}
+
+func (c *Core) mayAsk(n *node) bool {
+	return n.state == connected && !n.retiring && !c.now.Before(n.throttled)
 }
 
 // before reports whether a is asked rather than b.
@@ -323,7 +329,8 @@ func (c *Core) dialSome() bool {
 			}
 			return true
 		}
-		if n.state == disconnected && (best == nil || n.retryAt.Before(best.retryAt)) {
+		if n.state == disconnected && n.id != asideID &&
+			(best == nil || n.retryAt.Before(best.retryAt)) {
 			best = n
 		}
 	}
@@ -336,7 +343,7 @@ func (c *Core) dialSome() bool {
 
 // forgetNode drops a node that is not part of the cluster any more.
 func (c *Core) forgetNode(n *node) {
-	if _, member := c.snapshot.Brokers[n.id]; member || c.nodes[n.id] != n {
+	if _, member := c.snapshot.Brokers[n.id]; member || c.nodes[n.id] != n || n.id == asideID {
 		return
 	}
 	if n.id >= 0 || len(c.snapshot.Brokers) > 0 {

@@ -36,7 +36,8 @@ import (
 //	answer 1 a=ok@40 b=CODE:-1:text    the answer to request #1: offset, or log start and text
 //	    leader=2@5 throttle=1s bad=0:text
 //	lost broker1 [unwritten=1,2] [fatal]  the connection is gone
-//	up broker1 / refuse broker1        a connection is made, or cannot be
+//	up broker1 / refuse broker1        a connection is made, or cannot be; the one aside to broker1
+//	                                   is called broker1-aside
 //	metadata ok [broker1]|CODE|rebootstrap / pid 7/0|CODE|fail
 //	                                   by the node that was asked last, or another
 //	flush f / abandon

@@ -17,7 +17,8 @@ import (
 const (
 	suspectAfter = 500 * time.Millisecond // or a quarter of request.timeout.ms if less
 	hurrySuspect = 300 * time.Millisecond // between requests while a node is suspect
-	hurryWaiting = 50 * time.Millisecond  // ... while records wait for a leader
+	hurryWaiting = 20 * time.Millisecond  // ... while records wait for a leader
+	hurryTries   = 50                     // so many times, and then less and less often
 	hurryCost    = time.Millisecond / 2   // ... and so much more for each partition
 	hurryFree    = 100                    // ... above this many
 	dialPatience = 250 * time.Millisecond // then another node is dialled beside the first
@@ -88,15 +89,29 @@ func (c *Core) askAnother() {
 	if n == nil {
 		return
 	}
+	waited := c.now.Sub(c.refresh.LastTry())
 	other := c.leastLoaded(n)
+	free := other != nil && other.load() == 0
+	if n.id == asideID && !free {
+		if waited >= c.suspectAfter() { // and there was nothing before the request
+			c.hangUp(n, errSilent)
+		}
+		return
+	}
+	stuck := c.isStuck(n, waited)
+	if stuck && !free {
+		c.dialAside(n)
+	}
 	patience := c.suspectAfter() << min(len(c.metaLate), 4)
 	switch {
+	case stuck && free:
+		patience = 0
 	case !c.suspects(n):
 		patience *= 4 // it owes nothing but this: it may be slow
 	case other != nil && !c.suspects(other):
 		patience = 0
 	}
-	if c.now.Sub(c.refresh.LastTry()) < patience {
+	if waited < patience {
 		return
 	}
 	if other == nil {
@@ -109,7 +124,7 @@ func (c *Core) askAnother() {
 
 // urgency is how soon metadata may be asked for again; zero for the usual
 // backoff. An answer costs a broker what it has to say, so who has many
-// partitions asks less often.
+// partitions asks less often, and so does who has asked many times in vain.
 func (c *Core) urgency() time.Duration {
 	for _, n := range c.nodes {
 		if len(n.ready) > 0 && n.state != connected {
@@ -130,5 +145,6 @@ func (c *Core) urgency() time.Duration {
 }
 
 func (c *Core) hurry(d time.Duration) time.Duration {
-	return d + time.Duration(max(len(c.partitions)-hurryFree, 0))*hurryCost
+	d += time.Duration(max(len(c.partitions)-hurryFree, 0)) * hurryCost
+	return d * time.Duration(max(c.refresh.Attempts(), hurryTries)) / hurryTries
 }

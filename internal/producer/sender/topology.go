@@ -51,6 +51,8 @@ func (c *Core) askMetadata() {
 	topics := c.refresh.Ask(c.now)
 	c.metaConn = n.conn
 	c.sendControl(n)
+	n.lastUsed = c.now
+	c.watchMetadata(n)
 	c.counters.MetadataRefresh++
 	c.do(Effect{Do: AskMetadata, Conn: n.conn, Node: n.id, Topics: topics})
 }
@@ -89,6 +91,9 @@ func (c *Core) metadataAnswer(ev *MetadataAnswer) {
 	next := c.snapshot.Merge(ev.Answer, c.refresh.Wanted)
 	news := changed(c.snapshot, next)
 	c.adopt(next)
+	if n := c.conns[ev.Conn]; n != nil && n.id == asideID {
+		n.failures = 0
+	}
 	c.metaLate = c.metaLate[:0]
 	if awaited {
 		c.refresh.Answered(c.now, news)
@@ -212,7 +217,7 @@ func (c *Core) adoptNodes() {
 		}
 	}
 	for _, n := range c.sorted() {
-		if _, member := c.snapshot.Brokers[n.id]; member {
+		if _, member := c.snapshot.Brokers[n.id]; member || n.id == asideID {
 			continue
 		}
 		if n.state == disconnected {
@@ -225,7 +230,7 @@ func (c *Core) adoptNodes() {
 
 func (c *Core) bootstrapNode(addr string) *node {
 	for _, n := range c.sorted() {
-		if n.id < 0 && n.addr == addr && n.state == connected {
+		if n.id < 0 && n.id != asideID && n.addr == addr && n.state == connected {
 			return n
 		}
 	}

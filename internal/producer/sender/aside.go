@@ -1,0 +1,99 @@
+package sender
+
+import (
+	"errors"
+	"math"
+	"time"
+)
+
+// A broker answers a connection in turn. When a broker dies, produce requests
+// with acks=all hang at the others too, until the cluster no longer counts it as
+// in sync, and metadata behind them hangs as well, although new leaders are
+// elected by then. So while records wait, metadata that stands behind produce
+// requests is asked for aside: over a connection that carries none.
+const (
+	asideID       = math.MinInt32         // no broker's, and of no bootstrap address
+	asidePatience = 20 * time.Millisecond // for metadata behind produce requests
+	asideIdle     = 30 * time.Second      // or connections.max.idle.ms if less
+)
+
+// errSilent is why the connection aside is given up.
+var errSilent = errors.New("no answer to a metadata request")
+
+// broker is the id of the broker that n is a connection to.
+func (n *node) broker() int32 {
+	if n.id == asideID {
+		return n.asideOf
+	}
+	return n.id
+}
+
+// dialAside makes the connection aside unless there is one or it is being made:
+// to the next connected broker after the one that was asked, or after the one that
+// was silent aside too; to a suspect one only if all are.
+func (c *Core) dialAside(asked *node) {
+	a := c.nodes[asideID]
+	if a == nil {
+		a = &node{id: asideID, asideOf: asideID}
+		c.addNode(a)
+	}
+	if a.state != disconnected || c.now.Before(a.retryAt) {
+		return
+	}
+	last := asked.id
+	if a.failures > 0 {
+		last = a.asideOf
+	}
+	if to := c.nextAside(last); to != nil {
+		a.asideOf, a.addr = to.id, to.addr
+		c.connect(a)
+	}
+}
+
+// nextAside is whom to dial after the broker with the id last.
+func (c *Core) nextAside(last int32) *node {
+	var best *node
+	for _, n := range c.sorted() {
+		if n.id == asideID || n.state != connected || n.retiring {
+			continue
+		}
+		switch {
+		case best == nil:
+			best = n
+		case c.suspects(best) != c.suspects(n):
+			if c.suspects(best) {
+				best = n
+			}
+		case best.id <= last && n.id > last:
+			best = n
+		}
+	}
+	return best
+}
+
+// isStuck reports whether records wait for metadata that n was asked for so long
+// ago, and n owes more than that, or nothing could hold it up.
+func (c *Core) isStuck(n *node, waited time.Duration) bool {
+	urgent := c.metaUrgent || c.refresh.Hurry > 0
+	return urgent && waited >= asidePatience && (len(n.inFlight) > 0 || n.id == asideID)
+}
+
+// watchMetadata makes sure that the request for metadata that n was just given
+// is looked at when it has waited for too long.
+func (c *Core) watchMetadata(n *node) {
+	c.metaUrgent = c.refresh.Hurry > 0
+	switch {
+	case n.id == asideID:
+		c.alarms.set(alarm{at: c.now.Add(c.suspectAfter()), kind: wake, n: n})
+	case len(n.inFlight) > 0:
+		c.alarms.set(alarm{at: c.now.Add(asidePatience), kind: wake, n: n})
+	}
+}
+
+// maxIdle is how long a connection to n may be unused; zero for ever.
+func (c *Core) maxIdle(n *node) time.Duration {
+	if n.id == asideID && (c.settings.MaxIdle == 0 || c.settings.MaxIdle > asideIdle) {
+		return asideIdle
+	}
+	return c.settings.MaxIdle
+}
