@@ -267,7 +267,7 @@ func (a *Accumulator) stepLocked(p *Partition, sticky bool, r *Record, spare *[]
 		s.full = p.closeLocked()
 		if s.full.State() == batch.Ready { // nothing to compress
 			s.full = nil
-			s.notice = p.noticeLocked(watchFull)
+			s.notice = p.noticeLocked(p.closedLocked(watchFull))
 		}
 	}
 	if sticky && p.stickyBytes >= a.settings.BatchSize {
@@ -349,7 +349,7 @@ func (a *Accumulator) fits(b *batch.Batch, r *Record) bool {
 func (a *Accumulator) finish(p *Partition, b *batch.Batch) {
 	a.Compress(b)
 	p.mu.Lock()
-	notice := p.noticeLocked(watchSealed)
+	notice := p.noticeLocked(p.closedLocked(watchSealed))
 	p.mu.Unlock()
 	if notice {
 		a.notices.Partition(p.ID)

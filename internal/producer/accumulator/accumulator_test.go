@@ -121,9 +121,17 @@ func TestNotices(t *testing.T) {
 	}
 	b.add(0, 980)
 	b.notices() // the sender knows of one, and comes by itself
-	if got := len(b.drain(0)); got != 3 {
-		t.Errorf("%d batches, want 3", got)
+	if n := b.Closed(0); n != 2 {
+		t.Errorf("%d closed batches, want 2", n)
 	}
+	b.add(0, 980)
+	b.notices("0") // it counts what waits behind the first one
+	b.add(0, 980)
+	b.notices()
+	if got := len(b.drain(0)); got != 5 {
+		t.Errorf("%d batches, want 5", got)
+	}
+	b.Closed(0)
 	b.add(0, 10)
 	b.notices("0") // it was empty at the last look
 	b.add(1, 10)
