@@ -296,7 +296,9 @@ func (a *Accumulator) stepLocked(p *Partition, sticky bool, r *Record, spare *[]
 	p.open.Created, p.open.Opened = now, now.UnixMilli()
 	p.queued.Add(1)
 	p.opened++
-	s.receipt, s.appended = a.appendLocked(p, p.open, r, sticky)
+	first := *r
+	first.Timestamp = timestamp // a later time could take more room than there is
+	s.receipt, s.appended = a.appendLocked(p, p.open, &first, sticky)
 	if !s.appended {
 		panic("accumulator: a record does not fit the buffer that was made for it")
 	}

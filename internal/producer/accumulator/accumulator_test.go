@@ -217,6 +217,32 @@ func TestTimes(t *testing.T) {
 	})
 }
 
+// slow is a clock on which a second passes between any two looks.
+type slow struct{ at time.Time }
+
+func (s *slow) Now() time.Time {
+	s.at = s.at.Add(time.Second)
+	return s.at
+}
+
+func (s *slow) Milli() int64 { return s.Now().UnixMilli() }
+
+// A caller that stands still while it opens a batch finds the room that it asked
+// for: the record is as old as the batch.
+func TestStandingStillWhileABatchIsOpened(t *testing.T) {
+	b := newBench(t, 1, 1<<20, nil)
+	b.clock = &slow{at: time.Unix(1700000000, 0)}
+	for range 3 {
+		b.add(0, 2000) // in a buffer of just its size
+	}
+	for i, x := range b.drain(0) {
+		records, err := x.Records()
+		if err != nil || len(records) != 1 || records[0].TimestampDelta != 0 {
+			t.Errorf("batch %d: %+v, %v", i, records, err)
+		}
+	}
+}
+
 // 113: many goroutines, with and without partition: every record comes out once, in
 // the order of its goroutine within a partition, and batches are counted right.
 func TestManyAppenders(t *testing.T) {
