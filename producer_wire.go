@@ -139,6 +139,7 @@ func senderSettings(s *settings) sender.Settings {
 	out := sender.Settings{
 		Acks: s.acks, Idempotent: s.idempotence, MaxInFlight: s.maxInFlight,
 		Transactional:  s.transactionalID != "",
+		TwoPhase:       s.twoPhaseCommit,
 		MaxRequestSize: s.maxRequestSize, Linger: s.linger, Pause: pause(s),
 		DeliveryTimeout: s.deliveryTimeout, RequestTimeout: s.requestTimeout,
 		Retries:        s.retries,

@@ -29,9 +29,9 @@ var (
 // Locks: mu is a leaf and guards pending.
 type transactions struct {
 	mu sync.Mutex
-	// pending is the InitTransactions, CommitTransaction or AbortTransaction
-	// whose result nobody has taken: a call that timed out goes on, and the same
-	// call made again waits for it.
+	// pending is the call other than BeginTransaction and
+	// SendOffsetsToTransaction whose result nobody has taken: one that timed out
+	// goes on, and the same call made again waits for it.
 	pending *sender.Transact
 }
 
@@ -44,14 +44,14 @@ type transactions struct {
 // ErrFenced, a KafkaError if the id is not authorised (a later call may
 // succeed), and the context's cause. Source: KIP-98, KIP-360.
 func (p *Producer) InitTransactions(ctx context.Context) error {
-	return p.transact(ctx, txn.Init)
+	return p.transact(ctx, &sender.Transact{Call: txn.Init})
 }
 
 // BeginTransaction opens a transaction: records sent from now on are part of
 // it. Its errors are ErrInvalidState, which names the present state and the one
 // that it would lead to, ErrAbortable, ErrFatal and ErrFenced.
 func (p *Producer) BeginTransaction() error {
-	return p.transact(context.Background(), txn.Begin)
+	return p.transact(context.Background(), &sender.Transact{Call: txn.Begin})
 }
 
 // CommitTransaction sends everything that was accepted, waits for its outcome
@@ -69,7 +69,7 @@ func (p *Producer) BeginTransaction() error {
 // Meanwhile, and until it has returned something else than ErrOutcomeUnknown,
 // nothing can be sent.
 func (p *Producer) CommitTransaction(ctx context.Context) error {
-	return p.transact(ctx, txn.Commit)
+	return p.transact(ctx, &sender.Transact{Call: txn.Commit})
 }
 
 // AbortTransaction ends the open transaction so that readers with
@@ -79,12 +79,13 @@ func (p *Producer) CommitTransaction(ctx context.Context) error {
 // After ErrTimeout, or when ctx ends, the abort goes on; called again it waits
 // for the same. Other errors: ErrInvalidState, ErrFatal, ErrFenced.
 func (p *Producer) AbortTransaction(ctx context.Context) error {
-	return p.transact(ctx, txn.Abort)
+	return p.transact(ctx, &sender.Transact{Call: txn.Abort})
 }
 
-// transact passes a call to the loop and waits for its end.
-func (p *Producer) transact(ctx context.Context, call txn.Event) error {
-	if err := p.mayTransact(call); err != nil {
+// transact passes a call to the loop and waits for its end. A call like it that
+// nobody has heard the end of is waited for instead, and tells its result.
+func (p *Producer) transact(ctx context.Context, call *sender.Transact) error {
+	if err := p.mayTransact(call.Call); err != nil {
 		return err
 	}
 	t := &p.transactions
@@ -93,24 +94,25 @@ func (p *Producer) transact(ctx context.Context, call txn.Event) error {
 	switch over := p.over(); {
 	case over != nil:
 		t.mu.Unlock()
-		return p.afterwards(op, call, over)
+		return p.afterwards(op, call.Call, over)
 	case op == nil:
-		if err := ctx.Err(); err != nil && call != txn.Abort { // an abort is always wanted
+		if err := ctx.Err(); err != nil && call.Call != txn.Abort { // an abort is always wanted
 			t.mu.Unlock()
 			return context.Cause(ctx)
 		}
-		op = &sender.Transact{Call: call}
+		op = call
 		p.loop.Transact(op)
 		t.pending = op
-	case op.Call != call:
+	case op.Call != call.Call || op.Keep != call.Keep || op.Means != call.Means:
 		t.mu.Unlock()
 		return &failure{is: ErrInvalidState, text: fmt.Sprintf(
-			"%v: the end of %v is not known yet: call that again first", call, op.Call)}
+			"%v: the end of %v is not known yet: call that again first", call.Call, op.Call)}
 	}
 	t.mu.Unlock()
 	if err := p.awaitCall(ctx, op); err != nil {
 		return err
 	}
+	call.Prepared = op.Prepared
 	err := p.transactionError(op.Err)
 	t.mu.Lock()
 	if t.pending == op && !errors.Is(err, ErrOutcomeUnknown) { // who asks again hears it again
@@ -125,6 +127,9 @@ func (p *Producer) mayTransact(call txn.Event) error {
 	if p.settings.transactionalID == "" {
 		return &failure{is: ErrInvalidState, text: fmt.Sprintf(
 			"%v: this producer has no transactions: set transactional.id", call)}
+	}
+	if (call == txn.Prepare || call == txn.Complete) && !p.settings.twoPhaseCommit {
+		return twoPhaseDisabled(call.String())
 	}
 	if completion.Inside() {
 		return &failure{is: ErrInvalidState, text: fmt.Sprintf(
@@ -159,7 +164,7 @@ func (p *Producer) ended(op *sender.Transact, cause error) error {
 		return p.transactionError(op.Err)
 	default:
 	}
-	if op.Call != txn.Commit {
+	if op.Call != txn.Commit && op.Call != txn.Complete {
 		return cause
 	}
 	return &failure{is: cause, cause: ErrOutcomeUnknown, text: fmt.Sprintf(
@@ -193,10 +198,10 @@ func (p *Producer) awaitCall(ctx context.Context, op *sender.Transact) error {
 	}
 	f.text += p.recently()
 	switch op.Call {
-	case txn.Commit:
+	case txn.Commit, txn.Complete:
 		f.cause = ErrOutcomeUnknown
-		f.text += "; whether the transaction will be committed is not known: " +
-			"call CommitTransaction again to wait on"
+		f.text += fmt.Sprintf("; whether the transaction will be committed is not known: "+
+			"call %v again to wait on", op.Call)
 	default:
 		f.text += fmt.Sprintf("; call %v again to wait on", op.Call)
 	}
@@ -268,6 +273,8 @@ func outside(state txn.State) error {
 		txn.Uninitialized: "call InitTransactions and BeginTransaction first",
 		txn.Initializing:  "wait for it, then call BeginTransaction",
 		txn.Ready:         "call BeginTransaction first",
+		txn.Preparing:     "wait for PrepareTransaction, then end the transaction",
+		txn.Prepared:      "commit, abort or complete the transaction, then begin another",
 		txn.Committing:    "wait for CommitTransaction, then begin another",
 		txn.Aborting:      "wait for AbortTransaction, then begin another",
 	}
@@ -299,20 +306,23 @@ func (p *Producer) spoil(topic string, err error) error {
 	return err
 }
 
-// endTransaction aborts what is open when the producer is closed. A commit or
-// abort under way is waited for.
+// endTransaction aborts what is open when the producer is closed, but for what
+// the user knows to be prepared: somebody else decides that. A call under way is
+// waited for.
 func (p *Producer) endTransaction(ctx context.Context) error {
 	t := &p.transactions
 	t.mu.Lock()
 	op := t.pending
 	t.mu.Unlock()
 	if op == nil || op.Call != txn.Abort {
+		closing := true
 		if op != nil {
 			if err := p.awaitEnd(ctx, op); err != nil {
 				return err
 			}
+			closing = op.Call != txn.Prepare // nobody was told what is prepared
 		}
-		op = &sender.Transact{Call: txn.Abort}
+		op = &sender.Transact{Call: txn.Abort, Closing: closing}
 		p.loop.Transact(op)
 	}
 	return p.awaitEnd(ctx, op)

@@ -150,7 +150,7 @@ func (p *Producer) finishPending(ctx context.Context) error {
 	if op == nil {
 		return nil
 	}
-	return p.transact(ctx, op.Call)
+	return p.transact(ctx, &sender.Transact{Call: op.Call, Keep: op.Keep, Means: op.Means})
 }
 
 // abortAfter aborts because of err, also when ctx has ended, and returns err.

@@ -208,12 +208,35 @@ func TestACommitThatIsInterruptedByCloseIsNotKnown(t *testing.T) {
 	})
 }
 
+func TestTwoPhaseCommitNeedsACoordinatorThatHasIt(t *testing.T) {
+	b := &coordinating{TB: t, version: 2}
+	cfg := DefaultConfig()
+	cfg.BootstrapServers = []string{"broker:9092"}
+	cfg.TransactionalID, cfg.Transaction2PC, cfg.Dial = "x", true, b.dial
+	cfg.Logger = slog.New(slog.DiscardHandler)
+	p, err := NewProducer(cfg)
+	must(t, err)
+	err = p.InitTransactions(t.Context())
+	for _, part := range []string{"broker:9092", "transaction.two.phase.commit.enable",
+		"InitProducerID version 6", "0 to 5", "unstable.api.versions.enable"} {
+		if !errors.Is(err, ErrFatal) || !strings.Contains(err.Error(), part) {
+			t.Errorf("InitTransactions is %v, want ErrFatal that says %q", err, part)
+		}
+	}
+	b.end(p)
+}
+
 func TestTransactionalCallsNeedATransactionalID(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.BootstrapServers = []string{"127.0.0.1:1"}
 	p, err := NewProducer(cfg)
 	must(t, err)
+	_, prepare := p.PrepareTransaction(t.Context())
+	_, keep := p.InitTransactionsKeepPrepared(t.Context())
 	for name, err := range map[string]error{
+		"prepare": prepare, "keep": keep,
+		"complete": p.CompleteTransaction(t.Context(), PreparedTxnState{}),
+
 		"init":    p.InitTransactions(t.Context()),
 		"begin":   p.BeginTransaction(),
 		"commit":  p.CommitTransaction(t.Context()),

@@ -3,7 +3,9 @@
 package interop
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"github.com/posthaste-go/posthaste/interop/driver"
+	"github.com/posthaste-go/posthaste/interop/flights"
 	"github.com/posthaste-go/posthaste/interop/franz"
 	"github.com/posthaste-go/posthaste/interop/java"
 	"github.com/posthaste-go/posthaste/interop/kafka"
@@ -46,19 +49,20 @@ func TestAKilledProduceIsResumedOnTheEmbeddedBroker(t *testing.T) {
 	testKilledProduce(t, newTarget(t, b.Addr(), 1))
 }
 
-// testKilledProduce runs posthaste produce --resume again and again, kills it in
-// the middle, and lets three makes of readers count: after each kill whole
-// transactions only, and at the end each row once, in order.
+// testKilledProduce runs posthaste produce --resume again and again over real rows,
+// kills it in the middle, and lets three makes of readers look: after each kill
+// there are whole transactions only, and at the end each row once, in order.
 func testKilledProduce(t *testing.T, tg target) {
 	killRows, kills, patience := killPlan(t)
 	const topic = "killed"
 	tg.createTopic(t, topic, 1)
-	rows := filepath.Join(t.TempDir(), "rows.ndjson")
-	var text strings.Builder
-	for i := range killRows {
-		fmt.Fprintf(&text, `{"n":%d,"date":"2001-01-14T21:55","delay":3,"distance":480}`+"\n", i)
+	want := flights.Rows(t, killRows)
+	text, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := os.WriteFile(rows, []byte(text.String()), 0o600); err != nil {
+	rows := filepath.Join(t.TempDir(), "flights.json")
+	if err := os.WriteFile(rows, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	path, err := build()
@@ -94,9 +98,9 @@ func testKilledProduce(t *testing.T, tg target) {
 		if len(got) != killRows {
 			t.Errorf("%s sees %d records, want %d", reader, len(got), killRows)
 		}
-		for i, r := range got {
-			if !strings.HasPrefix(string(r.Value), fmt.Sprintf(`{"n":%d,`, i)) {
-				t.Errorf("%s: record %d is %s", reader, i, r.Value)
+		for i, r := range got[:min(len(got), len(want))] {
+			if !bytes.Equal(r.Value, want[i]) {
+				t.Errorf("%s: record %d is %s, want %s", reader, i, r.Value, want[i])
 				break
 			}
 		}

@@ -4,6 +4,7 @@ package interop
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/posthaste-go/posthaste"
@@ -13,7 +14,7 @@ import (
 )
 
 // TransactionalMessageCopier is what Apache Kafka's own system tests copy topics
-// with, exactly once.
+// with, exactly once. Here it aborts transactions at random, too.
 func TestKafkasMessageCopierOnKafka(t *testing.T) {
 	testMessageCopier(t, newTarget(t, kafka.StartNode(t, kafka.Options{}).Bootstrap(), 1))
 }
@@ -47,11 +48,21 @@ func testMessageCopier(t *testing.T, tg target) {
 		s.ok(p.Flush(s.Context()))
 		s.ok(p.AbortTransaction(s.Context()))
 	}
-	_, err := runTool(t, java.Driver(t), driver.Tool{Class: java.TransactionalMessageCopier,
+	report, err := runTool(t, java.Driver(t), driver.Tool{Class: java.TransactionalMessageCopier,
 		Args: []string{"--broker-list", tg.bootstrap, "--input-topic", in, "--input-partition", "0",
 			"--output-topic", out, "--transactional-id", "copier", "--consumer-group", "copier",
-			"--transaction-size", "250", "--max-messages", fmt.Sprint(n)}})
+			"--transaction-size", "250", "--max-messages", fmt.Sprint(n), "--enable-random-aborts"}})
 	s.ok(err)
+	last := report[strings.LastIndex(strings.TrimSpace(report), "\n")+1:]
+	if !strings.Contains(last, `"ShutdownComplete"`) ||
+		!strings.Contains(last, fmt.Sprintf(`"totalProcessed":%d,"consumed":%d,"remaining":0`, n, n)) {
+		t.Errorf("the copier's last word is %s", last)
+	}
+	var want []string
+	for i := range n {
+		want = append(want, fmt.Sprint(i))
+	}
+	s.sees(out, true, want...) // waits for the last marker
 	records, err := java.Driver(t).Consume(t.Context(), driver.Consume{Bootstrap: tg.bootstrap,
 		Topic: out, ReadCommitted: true})
 	s.ok(err)

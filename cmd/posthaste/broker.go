@@ -16,6 +16,9 @@ type brokerCmd struct {
 	Config         string   `placeholder:"FILE" help:"Broker settings by Kafka's names: a server.properties."`
 	Advertise      string   `placeholder:"HOST:PORT" help:"Address that clients are told, if it is another than --listen."`
 	SchemaRegistry string   `name:"schema-registry" placeholder:"HOST:PORT" help:"Also serve a schema registry, which keeps schemas in the broker's topic _schemas."`
+	RegistryCert   string   `name:"schema-registry-cert" placeholder:"FILE" help:"The registry serves HTTPS with this certificate (PEM)."`
+	RegistryKey    string   `name:"schema-registry-key" placeholder:"FILE" help:"The certificate's key (PEM)."`
+	RegistryUsers  string   `name:"schema-registry-users" placeholder:"FILE" help:"Who may ask the registry: lines of NAME:PASSWORD, for basic authentication."`
 	Inject         []string `sep:"none" placeholder:"FAULT" help:"Something that is to go wrong, for tests of clients, for example \"produce nth=3: error=NOT_LEADER_OR_FOLLOWER\". Repeatable."`
 	Verbose        bool     `help:"Log what happens, not only what goes wrong."`
 }
@@ -30,6 +33,12 @@ schema registry does, if there is to be one.`,
 
 // Run serves until a signal.
 func (c *brokerCmd) Run(e *env) error {
+	if c.SchemaRegistry == "" && c.RegistryCert+c.RegistryKey+c.RegistryUsers != "" {
+		return usagef("--schema-registry-cert, -key and -users go with --schema-registry HOST:PORT")
+	}
+	if (c.RegistryCert == "") != (c.RegistryKey == "") {
+		return usagef("--schema-registry-cert and --schema-registry-key go together")
+	}
 	cfg, err := c.config()
 	if err != nil {
 		return err
@@ -68,6 +77,7 @@ func (c *brokerCmd) serve(e *env, b *broker.Broker, log *slog.Logger) error {
 	}
 	r, err := registry.Start(registry.Config{Listen: c.SchemaRegistry,
 		BootstrapServers: []string{b.Addr()}, ReplicationFactor: 1, Logger: log,
+		CertFile: c.RegistryCert, KeyFile: c.RegistryKey, UsersFile: c.RegistryUsers,
 		InstanceID: "posthaste-broker"})
 	if err != nil {
 		return err

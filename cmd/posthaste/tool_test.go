@@ -110,6 +110,10 @@ func TestWrongUsageIsOneClearLine(t *testing.T) {
 		{"a dialect that is not known", []string{"partition-of", "--partitions", "3", "--dialect",
 			"perl", "k"}, "--dialect perl is not known; there are java, "},
 		{"a fault that is not known", []string{"broker", "--inject", "explode"}, `--inject "explode": `},
+		{"users of no registry", []string{"broker", "--schema-registry-users", "f"},
+			"--schema-registry-cert, -key and -users go with --schema-registry HOST:PORT"},
+		{"a certificate without its key", []string{"broker", "--schema-registry", "127.0.0.1:0",
+			"--schema-registry-cert", "f"}, "--schema-registry-cert and --schema-registry-key go together"},
 		{"a shell that is not known", []string{"completion", "tcsh"}, `<shell> must be one of ` +
 			`"bash","zsh","fish" but got "tcsh"; see posthaste completion --help`},
 	}

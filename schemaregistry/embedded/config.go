@@ -23,6 +23,19 @@ type Config struct {
 	// listener's own. Settings: host.name, host.port.
 	Advertise string
 
+	// CertFile and KeyFile are a certificate, with those in between, and its key, in
+	// PEM; with them the registry serves HTTPS. Setting: ssl.keystore.location.
+	CertFile, KeyFile string
+	// TrustFile has the certificates, in PEM, of whoever signed those of the other
+	// registries of the cluster; empty means the system's and CertFile. Setting:
+	// ssl.truststore.location.
+	TrustFile string
+	// UsersFile has lines of NAME:PASSWORD, which may have roles behind a comma that
+	// do nothing here; with it, requests need one of them as
+	// HTTP's basic authentication. Registries of a cluster need the same users, as
+	// they pass requests on. Setting: authentication.method=BASIC.
+	UsersFile string
+
 	// BootstrapServers are brokers of the cluster that keeps the schemas. If there
 	// are none, the registry starts a broker in memory.
 	// Setting: kafkastore.bootstrap.servers.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -29,6 +30,7 @@ type Server struct {
 	topic   *store.Topic
 	elector *election.Elector
 	http    *http.Server
+	secure  security
 	own     *broker.Broker // nil if the cluster is somebody else's
 	served  chan error     // the end of http.Serve
 	close   sync.Once
@@ -41,7 +43,11 @@ func Start(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{served: make(chan error, 1)}
+	secure, err := cfg.security()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{secure: secure, served: make(chan error, 1)}
 	if len(cfg.BootstrapServers) == 0 {
 		if s.own, err = broker.Start(broker.Config{Logger: cfg.Logger}); err != nil {
 			return nil, fmt.Errorf("registry: %w", err)
@@ -75,32 +81,52 @@ func (s *Server) start(cfg Config) (err error) {
 		}
 	}
 	s.addr = listener.Addr().String()
+	if s.secure.readable(listener) {
+		cfg.Logger.Warn("passwords are sent in the clear: give the registry a certificate",
+			"address", s.addr)
+	}
 	self, err := identity(cfg.Advertise, s.addr)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	self.Scheme = s.secure.scheme()
 	s.elector = election.Start(election.Config{
 		Client: s.topic.Client(), Group: cfg.Group, Instance: cfg.InstanceID,
 		Self: self, Write: cfg.WriteTimeout,
 		Session: max(2*cfg.WriteTimeout, minSession), Ready: s.topic.Sync, Now: clock.Now,
 		Logger: cfg.Logger,
 	})
-	version, commit := build()
-	s.http = &http.Server{
-		Handler: rest.New(rest.Config{
-			Registry: registry.New(s.topic.State, s.topic,
-				registry.Config{Compatibility: cfg.Compatibility, Logger: cfg.Logger}),
-			Leader: s.elector, Log: s.topic, Logger: cfg.Logger, Timeout: cfg.WriteTimeout,
-			Cluster: cluster, Group: cfg.Group, Version: version, Commit: commit,
-		}),
-		ReadHeaderTimeout: 30 * time.Second,
-	}
-	go func() { s.served <- s.http.Serve(listener) }()
+	s.serve(listener, cfg, cluster)
 	// The registry serves; now it is to be able to write, too.
 	if leader, _ := s.elector.Leader(ctx); leader == "" {
 		return fmt.Errorf("no leader within %v: see the log", cfg.StartTimeout)
 	}
 	return nil
+}
+
+// serve answers what comes to listener.
+func (s *Server) serve(listener net.Listener, cfg Config, cluster string) {
+	version, commit := build()
+	var handler http.Handler = rest.New(rest.Config{
+		Registry: registry.New(s.topic.State, s.topic,
+			registry.Config{Compatibility: cfg.Compatibility, Logger: cfg.Logger}),
+		Leader: s.elector, Log: s.topic, Logger: cfg.Logger, Timeout: cfg.WriteTimeout,
+		Client: s.secure.peers, Cluster: cluster, Group: cfg.Group, Version: version, Commit: commit,
+	})
+	if s.secure.users != nil {
+		handler = rest.Authenticate(handler, s.secure.users, realm)
+	}
+	s.http = &http.Server{Handler: handler, ReadHeaderTimeout: 30 * time.Second,
+		TLSConfig: s.secure.server,
+		// Who gives up a connection in its handshake is not worth a line by default.
+		ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelInfo)}
+	go func() {
+		if s.secure.server != nil {
+			s.served <- s.http.ServeTLS(listener, "", "")
+		} else {
+			s.served <- s.http.Serve(listener)
+		}
+	}()
 }
 
 // minSession is how long the others wait for a leader that is silent, at least.
@@ -124,7 +150,7 @@ func identity(advertise, listening string) (election.Identity, error) {
 	if err != nil {
 		return election.Identity{}, fmt.Errorf("advertised address %s: %w", advertise, err)
 	}
-	return election.Identity{Version: 1, Host: host, Port: n, Scheme: "http", Eligible: true}, nil
+	return election.Identity{Version: 1, Host: host, Port: n, Eligible: true}, nil
 }
 
 // build is the version of this module in the program.
@@ -146,7 +172,7 @@ func build() (version, commit string) {
 func (s *Server) Addr() string { return s.addr }
 
 // URL is what clients are given as schema.registry.url.
-func (s *Server) URL() string { return "http://" + s.addr }
+func (s *Server) URL() string { return s.secure.scheme() + "://" + s.addr }
 
 // BootstrapServers is the broker that the registry has started for itself, or
 // nothing.
@@ -177,6 +203,7 @@ func (s *Server) stop() error {
 			err = errors.Join(err, end)
 		}
 	}
+	s.secure.close()
 	if s.elector != nil {
 		s.elector.Close()
 	}

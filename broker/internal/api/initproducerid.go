@@ -66,31 +66,33 @@ func readInitTwoPhase(body []byte) (req initRequest, err error) {
 	return req, r.Err()
 }
 
-// appendInitTwoPhase writes a response that names no ongoing transaction: none
-// is kept open here.
-func appendInitTwoPhase(out []byte, p txncoordinator.Producer, code errcode.Code) []byte {
+func appendInitTwoPhase(out []byte, p txncoordinator.Granted, code errcode.Code) []byte {
 	out = append(out, 0, 0, 0, 0) // throttle time
 	out = binary.BigEndian.AppendUint16(out, uint16(code))
-	for _, q := range []txncoordinator.Producer{p, noProducer} {
+	for _, q := range []txncoordinator.Producer{p.Producer, p.Ongoing} {
 		out = binary.BigEndian.AppendUint64(out, uint64(q.ID))
 		out = binary.BigEndian.AppendUint16(out, uint16(q.Epoch))
 	}
 	return append(out, 0)
 }
 
-var noProducer = txncoordinator.Producer{ID: -1, Epoch: -1}
+var (
+	noProducer = txncoordinator.Producer{ID: -1, Epoch: -1}
+	noGrant    = txncoordinator.Granted{Producer: noProducer, Ongoing: noProducer}
+)
 
 // producer is a new producer id, or what the transaction coordinator gives.
 func (a *API) producer(
 	c *call, req initRequest,
-) (txncoordinator.Producer, errcode.Code) {
+) (txncoordinator.Granted, errcode.Code) {
 	if req.TransactionalID == nil {
 		id, err := a.cfg.ProducerIDs.Next()
 		if err != nil {
 			a.cfg.Logger.Error("producer ids cannot be stored", "error", err)
-			return noProducer, errcode.KafkaStorageError
+			return noGrant, errcode.KafkaStorageError
 		}
-		return txncoordinator.Producer{ID: id}, errcode.None
+		return txncoordinator.Granted{
+			Producer: txncoordinator.Producer{ID: id}, Ongoing: noProducer}, errcode.None
 	}
 	r := txncoordinator.InitRequest{TransactionalID: *req.TransactionalID,
 		Timeout:        req.TransactionTimeoutMillis,
@@ -99,13 +101,13 @@ func (a *API) producer(
 	case req.ProducerID >= 0 && req.ProducerEpoch >= 0:
 		r.Expected = &txncoordinator.Producer{ID: req.ProducerID, Epoch: req.ProducerEpoch}
 	case req.ProducerID >= 0 || req.ProducerEpoch >= 0:
-		return noProducer, errcode.InvalidRequest
+		return noGrant, errcode.InvalidRequest
 	}
 	if r.TransactionalID == "" {
-		return noProducer, errcode.InvalidRequest
+		return noGrant, errcode.InvalidRequest
 	}
 	if code := a.coordinatesTxn(c, r.TransactionalID); code != errcode.None {
-		return noProducer, code
+		return noGrant, code
 	}
 	return a.txns.Init(r)
 }

@@ -21,7 +21,7 @@ func (a *API) Refuse(req *server.Request, code errcode.Code, out []byte) ([]byte
 		}
 	}
 	if req.Header.Key == protocol.InitProducerID && req.Header.Version >= initTwoPhase {
-		return appendInitTwoPhase(out, noProducer, code), nil
+		return appendInitTwoPhase(out, noGrant, code), nil
 	}
 	message := kmsg.RequestForKey(int16(req.Header.Key))
 	message.SetVersion(req.Header.Version)

@@ -29,13 +29,14 @@ func (m *metadata) judge(r endRequest) verdict {
 	}
 	// A request whose answer was lost comes with the epoch before the bump, or
 	// with the id before the one that followed the last epoch.
-	overflowed := m.previousID == r.ID && r.Epoch == lastEpoch && m.Epoch == 0 &&
-		m.Producer.ID != r.ID
-	bumped := m.Producer.ID == r.ID && m.Epoch == r.Epoch+1
+	client := m.client()
+	overflowed := m.previousID == r.ID && r.Epoch == lastEpoch && client.Epoch == 0 &&
+		client.ID != r.ID
+	bumped := client.ID == r.ID && client.Epoch == r.Epoch+1
 	retry := bumped || overflowed
-	valid := r.Epoch == m.Epoch && m.Producer.ID == r.ID
+	valid := r.Producer == client
 	switch {
-	case m.Producer.ID != r.ID && !overflowed:
+	case client.ID != r.ID && !overflowed:
 		return refused(errcode.InvalidProducerIdMapping)
 	case m.state.prepared() && !bumped, m.state == Ongoing && !valid,
 		m.state == Empty && !valid, !valid && !retry:
@@ -70,10 +71,10 @@ func (m *metadata) judge(r endRequest) verdict {
 // judgeFirst is judge for version 1, where the epoch stays the same.
 // Source: TransactionCoordinator.endTransactionWithTV1.
 func (m *metadata) judgeFirst(r endRequest) verdict {
-	switch {
-	case m.Producer.ID != r.ID:
+	switch client := m.client(); {
+	case client.ID != r.ID:
 		return refused(errcode.InvalidProducerIdMapping)
-	case m.Epoch != r.Epoch:
+	case client.Epoch != r.Epoch:
 		return refused(errcode.ProducerFenced)
 	}
 	switch {

@@ -37,7 +37,8 @@ func TestJudge(t *testing.T) {
 		{Version0, CompleteAbort, fenced, none, fenced, invalid},
 	}
 	for _, tt := range tests {
-		m := metadata{Producer: Producer{7, 5}, previousID: 7, nextID: noID, state: tt.state}
+		m := metadata{Producer: Producer{7, 5}, previousID: 7, nextID: noID, nextEpoch: noEpoch,
+			state: tt.state}
 		for _, e := range []struct {
 			epoch  int16
 			commit bool

@@ -13,26 +13,35 @@ type InitRequest struct {
 	KeepPrepared    bool      // leave an open transaction open (KIP-939)
 }
 
+// Granted is what a producer that was initialized is told.
+type Granted struct {
+	Producer
+	Ongoing Producer // whose transaction was kept; -1, -1 if none was open
+}
+
+var nothing = Granted{nobody, nobody}
+
 // Init gives a producer its id and a higher epoch than all before it. An open
 // transaction is aborted first: the producer is told CONCURRENT_TRANSACTIONS and
-// asks again.
+// asks again. With KeepPrepared it stays open, for the new producer to end
+// (KIP-939).
 //
 // Codes: INVALID_REQUEST, INVALID_TRANSACTION_TIMEOUT, CONCURRENT_TRANSACTIONS,
 // PRODUCER_FENCED, COORDINATOR_NOT_AVAILABLE;
 // TRANSACTIONAL_ID_AUTHORIZATION_FAILED for two-phase commit where it is not
-// enabled, UNSUPPORTED_VERSION for KeepPrepared, as Kafka answers.
+// enabled, UNSUPPORTED_VERSION for KeepPrepared without two-phase commit.
 // Source: TransactionCoordinator.handleInitProducerId.
-func (c *Coordinator) Init(r InitRequest) (Producer, errcode.Code) {
+func (c *Coordinator) Init(r InitRequest) (Granted, errcode.Code) {
 	switch {
 	case r.TransactionalID == "":
-		return nobody, errcode.InvalidRequest
+		return nothing, errcode.InvalidRequest
 	case r.TwoPhaseCommit && !c.cfg.TwoPhaseCommit:
-		return nobody, errcode.TransactionalIdAuthorizationFailed
-	case r.KeepPrepared:
-		return nobody, errcode.UnsupportedVersion
+		return nothing, errcode.TransactionalIdAuthorizationFailed
+	case r.KeepPrepared && (!r.TwoPhaseCommit || c.cfg.Version < Version1): // which stores no tags
+		return nothing, errcode.UnsupportedVersion
 	case r.Timeout <= 0,
 		int64(r.Timeout) > c.cfg.MaxTimeout.Milliseconds() && !r.TwoPhaseCommit:
-		return nobody, errcode.InvalidTransactionTimeout
+		return nothing, errcode.InvalidTransactionTimeout
 	}
 	if r.TwoPhaseCommit {
 		r.Timeout = forever
@@ -40,7 +49,7 @@ func (c *Coordinator) Init(r InitRequest) (Producer, errcode.Code) {
 	for {
 		t, code := c.findOrMake(r)
 		if code != errcode.None {
-			return nobody, code
+			return nothing, code
 		}
 		t.mu.Lock()
 		if t.m.state == Dead { // forgotten between the two locks
@@ -71,32 +80,46 @@ func (c *Coordinator) findOrMake(r InitRequest) (*transaction, errcode.Code) {
 		return t, errcode.None
 	}
 	t = &transaction{id: r.TransactionalID, partition: p, m: metadata{
-		Producer: Producer{id, noEpoch}, previousID: noID, nextID: noID, lastEpoch: noEpoch,
-		timeout: r.Timeout, start: -1, updated: c.nowMillis()}}
+		Producer: Producer{id, noEpoch}, previousID: noID, nextID: noID, nextEpoch: noEpoch,
+		lastEpoch: noEpoch, timeout: r.Timeout, start: -1, updated: c.nowMillis()}}
 	c.known[t.id] = t
 	return t, errcode.None
 }
 
-func (c *Coordinator) initLocked(t *transaction, r InitRequest) (Producer, errcode.Code) {
+func (c *Coordinator) initLocked(t *transaction, r InitRequest) (Granted, errcode.Code) {
 	switch {
 	case !t.m.expects(r.Expected):
-		return nobody, errcode.ProducerFenced
+		return nothing, errcode.ProducerFenced
 	case t.m.state.prepared():
-		return nobody, errcode.ConcurrentTransactions
+		return nothing, errcode.ConcurrentTransactions
+	case t.m.state == Ongoing && r.KeepPrepared:
+		return c.keepLocked(t, r)
 	case t.m.state == Ongoing:
 		if code := c.fenceLocked(t); code != errcode.None {
-			return nobody, code
+			return nothing, code
 		}
-		return nobody, errcode.ConcurrentTransactions
+		return nothing, errcode.ConcurrentTransactions
 	}
 	next, code := t.m.initializing(r.Expected, r.Timeout, c.nowMillis(), c.cfg.NewID)
 	if code == errcode.None {
 		code = c.storeLocked(t, next)
 	}
 	if code != errcode.None {
-		return nobody, code
+		return nothing, code
 	}
-	return next.Producer, errcode.None
+	return Granted{next.Producer, nobody}, errcode.None
+}
+
+// keepLocked leaves an ongoing transaction to the producer that asks.
+func (c *Coordinator) keepLocked(t *transaction, r InitRequest) (Granted, errcode.Code) {
+	next, code := t.m.keeping(r.Timeout, c.nowMillis(), c.cfg.NewID)
+	if code == errcode.None {
+		code = c.storeLocked(t, next)
+	}
+	if code != errcode.None {
+		return nothing, code
+	}
+	return Granted{next.client(), next.Producer}, errcode.None
 }
 
 // fenceLocked aborts an ongoing transaction under an epoch that its producer
@@ -107,6 +130,7 @@ func (c *Coordinator) fenceLocked(t *transaction) errcode.Code {
 	if code := c.storeLocked(t, next); code != errcode.None {
 		// Nobody was told of the epoch: the next attempt uses it.
 		t.m.Epoch, t.m.lastEpoch, t.m.fenceNotKept = fencing.Epoch, fencing.lastEpoch, true
+		t.m.nextEpoch = fencing.nextEpoch
 		return code
 	}
 	c.decidedLocked(t)

@@ -42,7 +42,7 @@ func TestInitializing(t *testing.T) {
 	for _, tt := range tests {
 		for _, state := range []State{Empty, CompleteCommit, CompleteAbort} {
 			t.Run(tt.name+" after "+state.String(), func(t *testing.T) {
-				m := metadata{Producer: tt.known, previousID: tt.previous, nextID: noID,
+				m := metadata{Producer: tt.known, previousID: tt.previous, nextID: noID, nextEpoch: noEpoch,
 					lastEpoch: tt.last, state: state, start: 1}
 				if !m.expects(tt.expected) {
 					if tt.code != errcode.ProducerFenced {
@@ -83,7 +83,8 @@ func TestInitChecksWhatItIsAsked(t *testing.T) {
 				errcode.InvalidTransactionTimeout},
 			{"two-phase commit", InitRequest{TransactionalID: "x", Timeout: 1, TwoPhaseCommit: true},
 				errcode.TransactionalIdAuthorizationFailed},
-			{"a prepared transaction", InitRequest{TransactionalID: "x", Timeout: 1, KeepPrepared: true},
+			{"a transaction to keep without it",
+				InitRequest{TransactionalID: "x", Timeout: 1, KeepPrepared: true},
 				errcode.UnsupportedVersion},
 		}
 		for _, tt := range tests {
@@ -99,9 +100,9 @@ func TestTwoPhaseCommitHasNoTimeout(t *testing.T) {
 	bubble(t, func(c *Config) { c.TwoPhaseCommit = true }, func(t *testing.T, w *world) {
 		p, code := w.Init(InitRequest{TransactionalID: "x", Timeout: 1000, TwoPhaseCommit: true})
 		w.must(code, errcode.None)
-		w.must(w.add(p, Version2, t0), errcode.None)
+		w.must(w.add(p.Producer, Version2, t0), errcode.None)
 		time.Sleep(24 * time.Hour)
-		w.is(Ongoing, p)
+		w.is(Ongoing, p.Producer)
 	})
 }
 

@@ -147,7 +147,7 @@ func (w *world) init(expected *Producer) Producer {
 		p, code = w.Init(r)
 	}
 	w.must(code, errcode.None)
-	return p
+	return p.Producer
 }
 
 func (w *world) add(p Producer, v Version, list ...TopicPartition) errcode.Code {

@@ -59,7 +59,8 @@ var nobody = Producer{noID, noEpoch}
 type metadata struct {
 	Producer
 	previousID   int64            // of the transition before
-	nextID       int64            // in a Prepare state, when epochs are used up; else -1
+	nextID       int64            // of the producer that goes on, if not Producer; else -1
+	nextEpoch    int16            // its epoch if another producer took over (KIP-939); else -1
 	lastEpoch    int16            // before the last bump, to know a retry by; -1 if unknown
 	timeout      int32            // milliseconds
 	state        State            //
@@ -68,6 +69,34 @@ type metadata struct {
 	updated      int64            // milliseconds
 	version      Version          // of the client that made the transition
 	fenceNotKept bool             // the epoch was raised, and that could not be stored
+}
+
+// client is the producer that may ask for something: the latest that was given an
+// epoch. Producer is the one that the open transaction has been written by.
+func (m *metadata) client() Producer {
+	if m.nextEpoch == noEpoch {
+		return m.Producer
+	}
+	return Producer{m.nextID, m.nextEpoch}
+}
+
+// keeping is m, ongoing, left to a producer that comes after the one that began it
+// (KIP-939). newID is given a producer id if the epochs of the present one are used
+// up. Source: TransactionMetadata, KAFKA-15370.
+func (m metadata) keeping(
+	timeout int32, now int64, newID func() (int64, error),
+) (metadata, errcode.Code) {
+	next := m.client()
+	if next.Epoch++; next.Epoch > lastEpoch {
+		id, err := newID()
+		if err != nil {
+			return m, errcode.CoordinatorNotAvailable
+		}
+		next = Producer{id, 0}
+	}
+	m = m.becoming(Ongoing, now)
+	m.nextID, m.nextEpoch, m.timeout = next.ID, next.Epoch, timeout
+	return m, errcode.None
 }
 
 // becoming is m in another state. A step that the states do not know is a
@@ -107,28 +136,43 @@ func (m *metadata) hasAll(list []TopicPartition) bool {
 
 // fencing is m, ongoing, with an epoch that nobody was given.
 func (m metadata) fencing() metadata {
-	if !m.fenceNotKept && m.Epoch < math.MaxInt16 {
-		m.Epoch++
+	if !m.fenceNotKept {
+		m.raise()
 	}
 	m.lastEpoch = noEpoch
 	m.state = PrepareEpochFence
 	return m
 }
 
+// raise gives the transaction's marker an epoch that nobody was given, and whoever
+// goes on after it another one. One that is used up stays.
+func (m *metadata) raise() {
+	if m.Epoch < math.MaxInt16 {
+		m.Epoch++
+	}
+	if m.nextEpoch != noEpoch && m.nextEpoch < math.MaxInt16 {
+		m.nextEpoch++
+	}
+}
+
 // preparing is m with its end decided. nextID is the producer id to go on with
-// if the epochs of this one are used up, else -1.
+// if the epochs of the client's are used up, else -1.
 func (m metadata) preparing(s State, v Version, nextID, now int64) metadata {
 	if m.state.ended() {
 		m.start = now // version 2 may abort what has not begun
 	}
-	epoch := m.Epoch
+	epoch := m.client().Epoch
 	m = m.becoming(s, now)
-	m.version, m.nextID = v, nextID
+	m.version = v
 	if v.bumps() {
 		m.lastEpoch = epoch
-		if epoch < math.MaxInt16 { // a fence may have taken the last one
-			m.Epoch++
-		}
+		m.raise()
+	}
+	switch {
+	case nextID != noID && m.nextEpoch != noEpoch:
+		m.nextID, m.nextEpoch = nextID, 0
+	case m.nextEpoch == noEpoch:
+		m.nextID = nextID
 	}
 	return m
 }
@@ -141,12 +185,15 @@ func (m metadata) completing(now int64) metadata {
 	}
 	m = m.becoming(s, now)
 	m.Producer = m.following()
-	m.nextID, m.partitions, m.fenceNotKept = noID, nil, false
+	m.nextID, m.nextEpoch, m.partitions, m.fenceNotKept = noID, noEpoch, nil, false
 	return m
 }
 
 // following is the producer that may begin the next transaction.
 func (m *metadata) following() Producer {
+	if m.nextEpoch != noEpoch {
+		return m.client()
+	}
 	if m.version.bumps() && m.nextID != noID {
 		return Producer{m.nextID, 0}
 	}
@@ -189,6 +236,6 @@ func (m metadata) initializing(
 // expects reports whether a producer that asks to be initialized again may be
 // the one that is known here.
 func (m *metadata) expects(p *Producer) bool {
-	return p == nil || m.Epoch == noEpoch || p.ID == m.Producer.ID ||
+	return p == nil || m.Epoch == noEpoch || p.ID == m.client().ID ||
 		p.ID == m.previousID && exhausted(p.Epoch)
 }

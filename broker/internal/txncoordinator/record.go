@@ -22,6 +22,7 @@ const (
 	previousIDTag = 0
 	nextIDTag     = 1
 	versionTag    = 2
+	nextEpochTag  = 3
 )
 
 func encodeKey(id string) []byte {
@@ -124,6 +125,11 @@ func (m *metadata) appendTags(b []byte) []byte {
 		fields = append(fields, versionTag, 2)
 		fields = binary.BigEndian.AppendUint16(fields, uint16(m.version))
 	}
+	if m.nextEpoch != noEpoch {
+		n++
+		fields = append(fields, nextEpochTag, 2)
+		fields = binary.BigEndian.AppendUint16(fields, uint16(m.nextEpoch))
+	}
 	return append(append(b, n), fields...)
 }
 
@@ -135,7 +141,7 @@ func decode(value []byte) (m metadata, err error) {
 		return m, fmt.Errorf("value of version %d, this broker reads 0 to %d", version, maxValueVersion)
 	}
 	m.Producer = Producer{r.Int64(), r.Int16()}
-	m.previousID, m.nextID, m.lastEpoch = noID, noID, noEpoch
+	m.previousID, m.nextID, m.nextEpoch, m.lastEpoch = noID, noID, noEpoch, noEpoch
 	m.timeout = r.Int32()
 	m.state = State(r.Int8())
 	if version == 0 {
@@ -188,6 +194,8 @@ func (m *metadata) readTags(r *protocol.Reader) {
 			m.previousID = field.Int64()
 		case nextIDTag:
 			m.nextID = field.Int64()
+		case nextEpochTag:
+			m.nextEpoch = field.Int16()
 		case versionTag:
 			m.version = Version(field.Int16())
 		}

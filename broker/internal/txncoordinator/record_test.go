@@ -16,11 +16,12 @@ func TestRecordsAreReadAsTheyWereWritten(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
 		m := metadata{Producer: Producer{rng.Int64(), int16(rng.Int32N(1 << 15))}, previousID: noID,
-			nextID: noID, lastEpoch: noEpoch, timeout: rng.Int32(), state: State(rng.IntN(6)),
-			start: rng.Int64(), updated: rng.Int64()}
+			nextID: noID, nextEpoch: noEpoch, lastEpoch: noEpoch, timeout: rng.Int32(),
+			state: State(rng.IntN(6)), start: rng.Int64(), updated: rng.Int64()}
 		level := Version(rng.IntN(3))
 		if level > 0 && rng.IntN(2) == 0 {
 			m.previousID, m.nextID, m.version = rng.Int64(), rng.Int64(), Version2
+			m.nextEpoch = int16(rng.Int32N(1<<15)) - 1
 		}
 		if m.state != Empty {
 			for _, topic := range []string{"a", "b", "c"}[:rng.IntN(4)] {
@@ -45,6 +46,8 @@ func TestRecordsAreReadAsTheyWereWritten(t *testing.T) {
 func FuzzReplay(f *testing.F) {
 	m := metadata{Producer: Producer{1, 2}, state: Ongoing, partitions: []TopicPartition{t0, t1}}
 	f.Add(encodeKey("x"), m.encode(Version0))
+	f.Add(encodeKey("x"), m.encode(Version2))
+	m.nextID, m.nextEpoch = 3, 4
 	f.Add(encodeKey("x"), m.encode(Version2))
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		found := map[string]*transaction{}

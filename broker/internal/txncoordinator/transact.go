@@ -9,13 +9,15 @@ import (
 
 // checkLocked reports why p may not work on the transaction.
 func (t *transaction) checkLocked(p Producer) errcode.Code {
-	switch {
-	case t.m.Producer.ID != p.ID:
+	switch client := t.m.client(); {
+	case client.ID != p.ID:
 		return errcode.InvalidProducerIdMapping
-	case t.m.Epoch != p.Epoch:
+	case client.Epoch != p.Epoch:
 		return errcode.ProducerFenced
 	case t.m.state.prepared():
 		return errcode.ConcurrentTransactions
+	case t.m.nextEpoch != noEpoch: // what was prepared is only to be ended
+		return errcode.InvalidTxnState
 	}
 	return errcode.None
 }
@@ -85,7 +87,7 @@ func (c *Coordinator) End(id string, p Producer, commit bool, v Version) (Produc
 			return errcode.None
 		}
 		nextID := noID
-		if v.bumps() && exhausted(t.m.Epoch) {
+		if v.bumps() && exhausted(t.m.client().Epoch) {
 			var err error
 			if nextID, err = c.cfg.NewID(); err != nil {
 				c.cfg.Logger.Error("producer ids cannot be stored", "error", err)

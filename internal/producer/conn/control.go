@@ -80,7 +80,8 @@ func appendRequest(dst []byte, req kmsg.Request, correlation int32, clientID str
 func (c *Conn) refuse(ct control, err error) {
 	if ct.ask != nil {
 		c.settings.Events(&sender.TxnAnswer{
-			Conn: c.id, Request: ct.ask, Code: errcode.UnsupportedVersion, Err: err,
+			Conn: c.id, Request: ct.ask, Code: errcode.UnsupportedVersion,
+			Err: fmt.Errorf("%s: %w", c.addr, err),
 		})
 		return
 	}

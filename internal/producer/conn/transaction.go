@@ -39,6 +39,9 @@ func (c *Conn) txnRequest(r *sender.TxnRequest) kmsg.Request {
 		req.TransactionalID = &id
 		req.TransactionTimeoutMillis = int32(c.settings.TransactionTimeout.Milliseconds())
 		req.ProducerID, req.ProducerEpoch = r.ID.ID, r.ID.Epoch
+		if r.TwoPhase || r.Keep {
+			return &twoPhaseInit{InitProducerIDRequest: *req, TwoPhase: r.TwoPhase, Keep: r.Keep}
+		}
 		return req
 	case sender.AddPartitionsToTxn:
 		req := kmsg.NewPtrAddPartitionsToTxnRequest()
@@ -119,7 +122,7 @@ func adjust(req kmsg.Request, r *sender.TxnRequest) (int16, error) {
 }
 
 func txnAnswer(id sender.ConnID, r *sender.TxnRequest, resp kmsg.Response) *sender.TxnAnswer {
-	a := &sender.TxnAnswer{Conn: id, Request: r, ID: producerid.NoID}
+	a := &sender.TxnAnswer{Conn: id, Request: r, ID: producerid.NoID, Ongoing: producerid.NoID}
 	switch resp := resp.(type) {
 	case *kmsg.FindCoordinatorResponse:
 		a.Code = errcode.Code(resp.ErrorCode)
@@ -135,6 +138,10 @@ func txnAnswer(id sender.ConnID, r *sender.TxnRequest, resp kmsg.Response) *send
 		a.Code = errcode.Code(resp.ErrorCode)
 		a.ID = producerid.ID{ID: resp.ProducerID, Epoch: resp.ProducerEpoch}
 		a.Raises = resp.Version >= 3
+	case *twoPhaseInitAnswer:
+		a.Code, a.Raises = errcode.Code(resp.ErrorCode), true
+		a.ID = producerid.ID{ID: resp.ProducerID, Epoch: resp.ProducerEpoch}
+		a.Ongoing = resp.Ongoing
 	case *kmsg.AddPartitionsToTxnResponse:
 		a.Code = errcode.Code(resp.ErrorCode)
 		for _, t := range resp.Topics {

@@ -62,6 +62,15 @@ func (v *versions) has(key protocol.Key) bool {
 func (v *versions) of(req kmsg.Request) (int16, error) {
 	key := protocol.Key(req.Key())
 	theirs, known := v.theirs[key]
+	if _, twoPhase := req.(*twoPhaseInit); twoPhase {
+		if !known || !theirs.Has(twoPhaseVersion) {
+			return 0, fmt.Errorf("transaction.two.phase.commit.enable needs a coordinator with %v"+
+				" version %d (KIP-939), and this one has %d to %d: Kafka 4.1 and newer have it with"+
+				" unstable.api.versions.enable=true", key, twoPhaseVersion, theirs.Min, theirs.Max)
+		}
+		req.SetVersion(twoPhaseVersion)
+		return twoPhaseVersion, nil
+	}
 	version, ok := theirs.Highest(ours[key])
 	if !ok || !known {
 		return 0, fmt.Errorf("the broker speaks no version of %v that this client speaks (%d to %d)",

@@ -42,6 +42,8 @@ type TxnRequest struct {
 	ID         producerid.ID
 	V2         bool             // by the rules of transaction.version 2
 	Commit     bool             // of EndTxn; false aborts
+	TwoPhase   bool             // of InitProducerId: the transactions have no timeout (KIP-939)
+	Keep       bool             // ... and an open one is not aborted
 	Partitions []TopicPartition // of AddPartitionsToTxn
 	Group      Group            // of the offsets' requests; of FindCoordinator if it has an ID
 	Offsets    []GroupOffset    // of TxnOffsetCommit
@@ -55,6 +57,7 @@ type TxnAnswer struct {
 	Err        error           // why it could not be asked; nil if Code is the broker's
 	Node       metadata.Broker // of FindCoordinator
 	ID         producerid.ID   // of InitProducerId, and of EndTxn in version 2
+	Ongoing    producerid.ID   // of InitProducerId: what was kept; NoID if nothing
 	Raises     bool            // of InitProducerId: the broker can raise epochs (v3)
 	Partitions []PartitionCode // of AddPartitionsToTxn and TxnOffsetCommit
 }
@@ -121,10 +124,13 @@ func (c *Core) nextAsk() (Ask, bool) {
 		return AddPartitionsToTxn, true
 	case len(t.offsets) > 0:
 		return c.nextOffsetsAsk(), true
-	case state != txn.Committing && state != txn.Aborting, !t.held,
+	case state == txn.InTransaction, state == txn.Prepared, state == txn.AbortableError, !t.held,
 		!c.quiet() && !mutation.On(mutation.MarkerBeforeData):
 		return 0, false
-	case !t.started:
+	case state == txn.Preparing:
+		c.flushed()
+		return 0, false
+	case !t.started && t.prepared == producerid.NoID:
 		c.ended(producerid.NoID)
 		return c.nextAsk()
 	}
@@ -177,8 +183,13 @@ func (c *Core) fill(r *TxnRequest) {
 	case TxnOffsetCommit:
 		t.started = true
 		r.Group, r.Offsets = t.offsets[0].group, t.offsets[0].left
+	case InitProducerID:
+		r.TwoPhase = c.settings.TwoPhase
+		r.Keep = t.call != nil && t.call.Keep
 	case EndTxn:
-		r.Commit = t.machine.State() == txn.Committing
+		// An empty one was prepared: an abort raises the epoch all the same, so that
+		// no later transaction is known by the same.
+		r.Commit = t.machine.State() == txn.Committing && t.started
 	}
 }
 
@@ -309,14 +320,26 @@ func (c *Core) coordinatorAnswer(ev *TxnAnswer) {
 // initAnswer takes an id, or a raised epoch.
 func (c *Core) initAnswer(ev *TxnAnswer) {
 	t := c.txn
-	const doing = "ask for a producer id"
+	doing := "ask for a producer id"
+	switch {
+	case ev.Request.Keep && ev.Code == errcode.UnsupportedVersion:
+		doing = whileKeeping
+	case ev.Request.TwoPhase && ev.Code == errcode.TransactionalIdAuthorizationFailed:
+		doing = whileNotEnabled
+	}
 	first := c.identity.State() != producerid.Assigned
 	switch {
+	case ev.Code == errcode.None && ev.Request.TwoPhase && c.transactionVersion < 2:
+		c.die(batch.Failure{Code: errcode.UnsupportedVersion, Err: errOneEpoch})
 	case ev.Code == errcode.None:
 		c.identity.Adopt(ev.ID)
 		t.canRaise = ev.Raises
 		if !first {
 			c.counters.EpochRaises++
+		}
+		if ev.Request.Keep && ev.Ongoing.ID >= 0 {
+			c.kept(ev.Ongoing)
+			return
 		}
 		t.machine.Move(txn.Initialize)
 		c.readyAgain()

@@ -32,6 +32,7 @@ type Settings struct {
 	Acks            int16 // 0, 1 or -1 (all)
 	Idempotent      bool
 	Transactional   bool // Init comes before anything is sent
+	TwoPhase        bool // transaction.two.phase.commit.enable
 	MaxInFlight     int  // max.in.flight.requests.per.connection
 	MaxRequestSize  int  // bytes
 	Linger          time.Duration
@@ -151,7 +152,7 @@ func New(s Settings, source Source, names Directory) *Core {
 		MaxAge: s.MetadataMaxAge, MaxIdle: s.MetadataMaxIdle, Backoff: s.Backoff,
 	}
 	if s.Transactional {
-		c.txn = &transaction{}
+		c.txn = &transaction{prepared: producerid.NoID}
 	}
 	c.bootstrap()
 	return c

@@ -284,8 +284,9 @@ func (c *Core) leastLoaded(but *node) *node {
 			best = n
 		}
 	}
-	if a := c.nodes[asideID]; a != nil && a != but && c.mayAsk(a) && best != nil && c.before(a, best) {
-		best = a
+	a := c.nodes[asideID]
+	if a != nil && a != but && c.mayAsk(a) && (best == nil || c.before(a, best)) {
+		return a
 	}
 	return best
 }

@@ -45,9 +45,9 @@ import (
 //	meanwhile fill|sealing a …         a caller does that right after the core's next look
 //	+100ms                             time passes
 //	features 2                         transaction.version that brokers report from now on
-//	init / begin / commit / abort / offsets g t-0=5 / spoil t
-//	                                   the user's transactional calls
-//	coordinate ok [pid=9/0] [old]|CODE|broker2|t-0=CODE …
+//	init [keep] / begin / commit / abort [closing] / prepare / complete 7/1 /
+//	offsets g t-0=5 / spoil t          the user's transactional calls
+//	coordinate ok [pid=9/0] [ongoing=9/0] [old]|CODE|broker2|t-0=CODE …
 //	                                   the answer to the transactional request that is out
 //	end                                nothing may be left
 func TestScenarios(t *testing.T) {
@@ -158,6 +158,7 @@ func setting(t testing.TB, arg string) func(*Settings) {
 	set := map[string]func(*Settings){
 		"acks":              func(s *Settings) { s.Acks = int16(n) },
 		"transactional":     func(s *Settings) { s.Transactional = value == "on" },
+		"two.phase":         func(s *Settings) { s.TwoPhase = value == "on" },
 		"idempotence":       func(s *Settings) { s.Idempotent = value == "on" },
 		"max.in.flight":     func(s *Settings) { s.MaxInFlight = n },
 		"max.request.size":  func(s *Settings) { s.MaxRequestSize = n },
@@ -214,10 +215,12 @@ func init() { // not an initializer: the commands refer to each other's helpers
 		"fed":        func(h *harness, _ []string) { h.src.starving = false; h.post() },
 		"meanwhile":  (*harness).meanwhile,
 		"features":   func(h *harness, args []string) { h.transactions = int16(atoi(h, args[0])) },
-		"init":       func(h *harness, _ []string) { h.transact(txn.Init) },
+		"init":       (*harness).init,
 		"begin":      func(h *harness, _ []string) { h.transact(txn.Begin) },
 		"commit":     func(h *harness, _ []string) { h.transact(txn.Commit) },
-		"abort":      func(h *harness, _ []string) { h.transact(txn.Abort) },
+		"abort":      (*harness).abort,
+		"prepare":    func(h *harness, _ []string) { h.transact(txn.Prepare) },
+		"complete":   (*harness).complete,
 		"offsets":    (*harness).sendOffsets,
 		"spoil":      (*harness).spoil,
 		"coordinate": (*harness).coordinate,

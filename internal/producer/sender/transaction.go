@@ -22,7 +22,14 @@ type Transact struct {
 	Call    txn.Event
 	Group   Group         // of SendOffsets
 	Offsets []GroupOffset // of SendOffsets
+	Keep    bool          // of Init: leave open what an earlier producer prepared
+	Closing bool          // of Abort: but not what is prepared
+	// Means is the transaction that Complete is to commit: the one that is prepared,
+	// or that is aborted. A transaction is known by its producer id and epoch.
+	Means producerid.ID
 
+	// Prepared is what Init has kept or Prepare has prepared; else NoID.
+	Prepared producerid.ID
 	Finished batch.Flush // its Done is closed when Err is valid and callbacks have run
 	Err      error       // nil, a *txn.StateError or a *TransactionError
 }
@@ -65,6 +72,8 @@ type transaction struct {
 	gate    int               // changes of state made public
 	held    bool              // nothing is added any more, and all that was is known
 
+	prepared producerid.ID // what a transaction that was prepared is known by; else NoID
+
 	number  int64        // of the open transaction; partition.joined is compared with it
 	waiting []*partition // to be announced (version 1)
 	asked   []*partition // announced, without a final answer yet
@@ -89,6 +98,7 @@ type transaction struct {
 func (c *Core) transact(call *Transact) {
 	t := c.txn
 	state := t.machine.State()
+	call.Prepared = producerid.NoID
 	switch {
 	case c.fatal != nil:
 		c.finish(call, c.fatalError("the producer has failed for good", c.fatal))
@@ -97,11 +107,21 @@ func (c *Core) transact(call *Transact) {
 		c.finish(call, t.cause)
 		return
 	}
-	if err := t.machine.Call(call.Call); err != nil {
+	event := call.Call
+	if state == txn.Prepared {
+		switch {
+		case event == txn.Complete && call.Means != t.prepared:
+			event = txn.Abort
+		case event == txn.Abort && call.Closing:
+			c.finish(call, nil)
+			return
+		}
+	}
+	if err := t.machine.Call(event); err != nil {
 		c.finish(call, err)
 		return
 	}
-	switch call.Call {
+	switch event {
 	case txn.Init:
 		t.call = call
 	case txn.Begin:
@@ -109,17 +129,11 @@ func (c *Core) transact(call *Transact) {
 		t.started, t.unknown = false, false
 		c.publishState()
 		c.finish(call, nil)
-	case txn.Commit:
+	case txn.Commit, txn.Complete, txn.Prepare:
 		t.call = call
 		c.publishState()
 	case txn.Abort:
-		t.call = call
-		t.doom = &batch.Failure{Err: ErrTransactionAborted}
-		t.waiting = nil
-		c.dropOffsets(&TransactionError{State: txn.AbortableError,
-			Doing: "send offsets", Err: ErrTransactionAborted})
-		t.sweep = true
-		c.publishState()
+		c.abort(call)
 	case txn.SendOffsets:
 		if len(call.Offsets) == 0 {
 			c.finish(call, nil)
@@ -128,6 +142,18 @@ func (c *Core) transact(call *Transact) {
 		t.offsets = append(t.offsets,
 			&offsets{group: call.Group, call: call, left: slices.Clone(call.Offsets)})
 	}
+}
+
+// abort has what is unsent fail, and what is out awaited.
+func (c *Core) abort(call *Transact) {
+	t := c.txn
+	t.call = call
+	t.doom = &batch.Failure{Err: ErrTransactionAborted}
+	t.waiting = nil
+	c.dropOffsets(&TransactionError{State: txn.AbortableError,
+		Doing: "send offsets", Err: ErrTransactionAborted})
+	t.sweep = true
+	c.publishState()
 }
 
 // finish ends a call.
@@ -171,7 +197,7 @@ func (c *Core) heldBack(ev Held) {
 		if p == nil {
 			continue
 		}
-		if t.machine.State() == txn.Committing {
+		if t.machine.State().Sends() {
 			p.flushTo = c.source.Look(p.id).Opened
 		}
 		c.evaluate(p)
@@ -186,9 +212,7 @@ func (c *Core) admits(p *partition) bool {
 	if t.doom != nil {
 		return p.retrying > 0
 	}
-	switch t.machine.State() {
-	case txn.InTransaction, txn.Committing:
-	default:
+	if !t.machine.State().Sends() {
 		return false
 	}
 	if t.v2 || p.joined == t.number {
@@ -218,8 +242,7 @@ func (c *Core) batchFailed(p *partition, b *batch.Batch, f *batch.Failure) {
 	if b.Sequenced() && !t.v2 {
 		t.raise = true
 	}
-	state := t.machine.State()
-	if c.fatal != nil || state != txn.InTransaction && state != txn.Committing {
+	if c.fatal != nil || !t.machine.State().Sends() {
 		return
 	}
 	err := &TransactionError{State: txn.AbortableError, Code: f.Code, Err: f.Err,
@@ -329,7 +352,7 @@ func (c *Core) ended(id producerid.ID) {
 		c.publishState()
 		return
 	}
-	t.machine.Move(txn.Complete)
+	t.machine.Move(txn.End)
 	c.readyAgain()
 }
 
@@ -338,7 +361,7 @@ func (c *Core) readyAgain() {
 	t := c.txn
 	t.v2 = c.transactionVersion >= 2
 	t.raise, t.started = false, false
-	t.doom, t.cause = nil, nil
+	t.doom, t.cause, t.prepared = nil, nil, producerid.NoID
 	for _, p := range c.partitions {
 		if p != nil && p.lost {
 			p.lost, p.lostOrder = false, -1

@@ -22,6 +22,26 @@ func (h *harness) connUp(c ConnID, idempotent bool) *ConnUp {
 
 func (h *harness) transact(call txn.Event) { h.post(&Transact{Call: call}) }
 
+// init takes keep, to leave open what an earlier producer prepared.
+func (h *harness) init(args []string) {
+	h.post(&Transact{Call: txn.Init, Keep: len(args) > 0 && args[0] == "keep"})
+}
+
+// complete takes the id and epoch of the transaction that was prepared: 7/1.
+func (h *harness) complete(args []string) {
+	h.post(&Transact{Call: txn.Complete, Means: identityOf(h, args[0])})
+}
+
+// abort takes closing, as Close calls it.
+func (h *harness) abort(args []string) {
+	h.post(&Transact{Call: txn.Abort, Closing: len(args) > 0 && args[0] == "closing"})
+}
+
+func identityOf(h *harness, text string) producerid.ID {
+	pid, epoch, _ := strings.Cut(text, "/")
+	return producerid.ID{ID: int64(atoi(h, pid)), Epoch: int16(atoi(h, epoch))}
+}
+
 // sendOffsets takes g t-0=5 t-1=7.
 func (h *harness) sendOffsets(args []string) {
 	call := &Transact{Call: txn.SendOffsets, Group: Group{ID: args[0], Generation: -1}}
@@ -61,8 +81,11 @@ func (h *harness) performTransaction(e *Effect) {
 		h.pending = append(h.pending, held)
 	case Transacted:
 		result := "ok"
-		if e.Transact.Err != nil {
+		switch id := e.Transact.Prepared; {
+		case e.Transact.Err != nil:
 			result = e.Transact.Err.Error()
+		case id != producerid.NoID:
+			result = fmt.Sprintf("ok, prepared %d/%d", id.ID, id.Epoch)
 		}
 		h.log("%v: %s", e.Transact.Call, result)
 	}
@@ -73,6 +96,13 @@ func describe(r *TxnRequest) string {
 	switch r.Ask {
 	case FindCoordinator:
 		s = strings.TrimSpace(r.Ask.String() + " " + r.Group.ID)
+	case InitProducerID:
+		if r.TwoPhase {
+			s += " two-phase"
+		}
+		if r.Keep {
+			s += " keep"
+		}
 	case AddPartitionsToTxn:
 		s += fmt.Sprint(" ", r.Partitions)
 	case TxnOffsetCommit:
@@ -86,7 +116,8 @@ func describe(r *TxnRequest) string {
 // answerAsk answers the request that is out; a success gives what it asks for.
 func (h *harness) answerAsk(code errcode.Code, node int32) {
 	r := h.asked
-	a := &TxnAnswer{Conn: h.askedConn, Request: r, Code: code, ID: producerid.NoID, Raises: true}
+	a := &TxnAnswer{Conn: h.askedConn, Request: r, Code: code, ID: producerid.NoID,
+		Ongoing: producerid.NoID, Raises: true}
 	a.Node = metadata.Broker{ID: node, Host: fmt.Sprintf("broker%d", node), Port: 9092}
 	next := producerid.ID{ID: h.nextID, Epoch: r.ID.Epoch + 1}
 	switch {
@@ -102,7 +133,8 @@ func (h *harness) answerAsk(code errcode.Code, node int32) {
 }
 
 // coordinate takes ok, a code, or the broker that coordinates; behind ok pid=9/0
-// for the id that is given, old for a coordinator that cannot raise epochs; or
+// for the id that is given, ongoing=9/0 for what was kept, old for a coordinator
+// that cannot raise epochs; or
 // t-0=CODE for the partitions that an answer refuses.
 func (h *harness) coordinate(args []string) {
 	switch id, found := strings.CutPrefix(args[0], "broker"); {
@@ -119,8 +151,9 @@ func (h *harness) coordinate(args []string) {
 	answer := h.pending[len(h.pending)-1].(*TxnAnswer)
 	for _, a := range args[1:] {
 		if id, found := strings.CutPrefix(a, "pid="); found {
-			pid, epoch, _ := strings.Cut(id, "/")
-			answer.ID = producerid.ID{ID: int64(atoi(h, pid)), Epoch: int16(atoi(h, epoch))}
+			answer.ID = identityOf(h, id)
+		} else if id, found := strings.CutPrefix(a, "ongoing="); found {
+			answer.Ongoing = identityOf(h, id)
 		} else if a == "old" {
 			answer.Raises = false
 		}

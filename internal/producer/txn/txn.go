@@ -5,14 +5,17 @@
 // A transaction's course, from left to right:
 //
 //	Uninitialized ─Init─▶ Initializing ─Initialize─▶ Ready ─Begin─▶ InTransaction
-//	InTransaction ─Commit─▶ Committing ─Complete─▶ Ready
-//	InTransaction ─Abort──▶ Aborting ───Complete─▶ Ready
-//	InTransaction, Committing, Initializing ─Fail─▶ AbortableError ─Abort─▶ Aborting
+//	InTransaction ─Commit─▶ Committing ─End─▶ Ready
+//	InTransaction ─Abort──▶ Aborting ───End─▶ Ready
+//	InTransaction, Preparing, Committing, Initializing ─Fail─▶ AbortableError
+//	AbortableError ─Abort─▶ Aborting
+//	InTransaction ─Prepare─▶ Preparing ─Flushed─▶ Prepared ─Commit, Abort─▶ as above
+//	Initializing ─Keep─▶ Prepared                   (an earlier producer prepared it)
 //	Committing, Aborting ─Raise─▶ Initializing      (a new epoch is needed first)
 //	Initializing ─Refuse─▶ Uninitialized            (no right to: may be called again)
 //	any ─Condemn─▶ Fatal
 //
-// Source: TransactionManager.State.
+// Source: TransactionManager.State, KIP-939.
 package txn
 
 import "fmt"
@@ -26,6 +29,8 @@ const (
 	Initializing                // a producer id, or a new epoch, is being asked for
 	Ready                       // no transaction is open
 	InTransaction               // records and offsets are taken
+	Preparing                   // everything is sent, and nothing more is taken (KIP-939)
+	Prepared                    // an outside coordinator decides; commit or abort follow
 	Committing                  // everything is sent, then the coordinator commits
 	Aborting                    // nothing more is sent, then the coordinator aborts
 	AbortableError              // the transaction has failed; only an abort leads on
@@ -34,7 +39,7 @@ const (
 
 func (s State) String() string {
 	names := [...]string{"Uninitialized", "Initializing", "Ready", "InTransaction",
-		"Committing", "Aborting", "AbortableError", "Fatal"}
+		"Preparing", "Prepared", "Committing", "Aborting", "AbortableError", "Fatal"}
 	if int(s) < len(names) {
 		return names[s]
 	}
@@ -43,9 +48,10 @@ func (s State) String() string {
 
 // Open reports whether a transaction is under way, so that records may be part
 // of it and its end is still to come.
-func (s State) Open() bool {
-	return s == InTransaction || s == Committing || s == Aborting || s == AbortableError
-}
+func (s State) Open() bool { return s >= InTransaction && s <= AbortableError }
+
+// Sends reports whether batches of the transaction go out.
+func (s State) Sends() bool { return s == InTransaction || s == Preparing || s == Committing }
 
 // Event is a named cause of a change of state: a call of the user, or something
 // that happened.
@@ -57,10 +63,14 @@ const (
 	Begin
 	Commit
 	Abort
+	Prepare
+	Complete    // commits or aborts what is prepared
 	SendOffsets // changes nothing, but has its states
 	Initialize  // the coordinator gave an id
 	Refuse      // the coordinator refuses to give one, for now
-	Complete    // the coordinator has ended the transaction, or had nothing to end
+	Keep        // ... and has kept what an earlier producer prepared
+	Flushed     // everything is acknowledged, or there was nothing
+	End         // the coordinator has ended the transaction, or had nothing to end
 	Raise       // ... but before the next one the epoch has to be raised
 	Fail        // the transaction cannot be committed any more
 	Condemn     // the producer is of no use any more
@@ -68,8 +78,8 @@ const (
 
 func (e Event) String() string {
 	names := [...]string{"InitTransactions", "BeginTransaction", "CommitTransaction",
-		"AbortTransaction", "SendOffsetsToTransaction", "Initialize", "Refuse", "Complete", "Raise",
-		"Fail", "Condemn"}
+		"AbortTransaction", "PrepareTransaction", "CompleteTransaction", "SendOffsetsToTransaction",
+		"Initialize", "Refuse", "Keep", "Flushed", "End", "Raise", "Fail", "Condemn"}
 	if int(e) < len(names) {
 		return names[e]
 	}
@@ -83,17 +93,20 @@ func (e Event) Call() bool { return e <= SendOffsets }
 var next = map[State]map[Event]State{
 	Uninitialized: {Init: Initializing, Condemn: Fatal},
 	Initializing: {
-		Initialize: Ready, Refuse: Uninitialized, Fail: AbortableError, Condemn: Fatal,
+		Initialize: Ready, Keep: Prepared, Refuse: Uninitialized, Fail: AbortableError,
+		Condemn: Fatal,
 	},
 	Ready: {Begin: InTransaction, Condemn: Fatal},
 	InTransaction: {
-		Commit: Committing, Abort: Aborting, SendOffsets: InTransaction,
+		Commit: Committing, Abort: Aborting, Prepare: Preparing, SendOffsets: InTransaction,
 		Fail: AbortableError, Condemn: Fatal,
 	},
+	Preparing: {Flushed: Prepared, Fail: AbortableError, Condemn: Fatal},
+	Prepared:  {Commit: Committing, Abort: Aborting, Complete: Committing, Condemn: Fatal},
 	Committing: {
-		Complete: Ready, Raise: Initializing, Fail: AbortableError, Condemn: Fatal,
+		End: Ready, Raise: Initializing, Fail: AbortableError, Condemn: Fatal,
 	},
-	Aborting:       {Complete: Ready, Raise: Initializing, Condemn: Fatal},
+	Aborting:       {End: Ready, Raise: Initializing, Condemn: Fatal},
 	AbortableError: {Abort: Aborting, Fail: AbortableError, Condemn: Fatal},
 	Fatal:          {Condemn: Fatal},
 }
@@ -101,7 +114,7 @@ var next = map[State]map[Event]State{
 // leads is the state that a call leads to where it is legal.
 var leads = map[Event]State{
 	Init: Initializing, Begin: InTransaction, Commit: Committing, Abort: Aborting,
-	SendOffsets: InTransaction,
+	Prepare: Preparing, Complete: Committing, SendOffsets: InTransaction,
 }
 
 // Next reports the state that e leads to from s, and whether e is legal in s.
@@ -120,7 +133,18 @@ type StateError struct {
 
 func (e *StateError) Error() string {
 	return fmt.Sprintf("%v leads to state %v, which cannot follow state %v: %s",
-		e.Call, e.To, e.From, remedies[e.From])
+		e.Call, e.To, e.From, e.remedy())
+}
+
+// remedy says what to do instead.
+func (e *StateError) remedy() string {
+	switch {
+	case e.Call == Complete && e.From == InTransaction:
+		return "call PrepareTransaction first"
+	case e.Call == Complete && e.From == Ready:
+		return "no transaction is prepared"
+	}
+	return remedies[e.From]
 }
 
 // remedies says what to do in a state whose end a call must wait for.
@@ -129,6 +153,8 @@ var remedies = map[State]string{
 	Initializing:   "wait for InitTransactions, or call it again if it timed out",
 	Ready:          "no transaction is open, and InitTransactions was called",
 	InTransaction:  "commit or abort the open transaction first",
+	Preparing:      "call PrepareTransaction again to wait for its end",
+	Prepared:       "call CommitTransaction, AbortTransaction or CompleteTransaction",
 	Committing:     "call CommitTransaction again to wait for its end",
 	Aborting:       "call AbortTransaction again to wait for its end",
 	AbortableError: "call AbortTransaction",

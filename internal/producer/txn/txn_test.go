@@ -12,19 +12,21 @@ const illegal = State(255)
 // Every pair of state and event, one row a state, the columns in the order of
 // the events' constants; a dash is illegal.
 func TestNextIsKafkasTable(t *testing.T) {
-	columns := []Event{Init, Begin, Commit, Abort, SendOffsets,
-		Initialize, Refuse, Complete, Raise, Fail, Condemn}
-	const u, i, r, in, c, a, e, f, x = Uninitialized, Initializing, Ready, InTransaction,
-		Committing, Aborting, AbortableError, Fatal, illegal
+	columns := []Event{Init, Begin, Commit, Abort, Prepare, Complete, SendOffsets,
+		Initialize, Refuse, Keep, Flushed, End, Raise, Fail, Condemn}
+	const u, i, r, in, q, p, c, a, e, f, x = Uninitialized, Initializing, Ready, InTransaction,
+		Preparing, Prepared, Committing, Aborting, AbortableError, Fatal, illegal
 	rows := map[State][]State{
-		Uninitialized:  {i, x, x, x, x /**/, x, x, x, x, x, f},
-		Initializing:   {x, x, x, x, x /**/, r, u, x, x, e, f},
-		Ready:          {x, in, x, x, x /**/, x, x, x, x, x, f},
-		InTransaction:  {x, x, c, a, in /**/, x, x, x, x, e, f},
-		Committing:     {x, x, x, x, x /**/, x, x, r, i, e, f},
-		Aborting:       {x, x, x, x, x /**/, x, x, r, i, x, f}, // an error changes nothing
-		AbortableError: {x, x, x, a, x /**/, x, x, x, x, e, f},
-		Fatal:          {x, x, x, x, x /**/, x, x, x, x, x, f},
+		Uninitialized:  {i, x, x, x, x, x, x /**/, x, x, x, x, x, x, x, f},
+		Initializing:   {x, x, x, x, x, x, x /**/, r, u, p, x, x, x, e, f},
+		Ready:          {x, in, x, x, x, x, x /**/, x, x, x, x, x, x, x, f},
+		InTransaction:  {x, x, c, a, q, x, in /**/, x, x, x, x, x, x, e, f},
+		Preparing:      {x, x, x, x, x, x, x /**/, x, x, x, p, x, x, e, f},
+		Prepared:       {x, x, c, a, x, c, x /**/, x, x, x, x, x, x, x, f}, // Complete may abort
+		Committing:     {x, x, x, x, x, x, x /**/, x, x, x, x, r, i, e, f},
+		Aborting:       {x, x, x, x, x, x, x /**/, x, x, x, x, r, i, x, f}, // an error changes nothing
+		AbortableError: {x, x, x, a, x, x, x /**/, x, x, x, x, x, x, e, f},
+		Fatal:          {x, x, x, x, x, x, x /**/, x, x, x, x, x, x, x, f},
 	}
 	for from, row := range rows {
 		for n, on := range columns {
@@ -55,6 +57,12 @@ func TestAnIllegalCallNamesBothStatesAndChangesNothing(t *testing.T) {
 		{Commit, AbortableError, "call AbortTransaction"},
 		{Init, Ready, "InitTransactions was called"},
 		{SendOffsets, Ready, "no transaction is open"},
+		{Prepare, Ready, "no transaction is open"},
+		{Complete, InTransaction, "call PrepareTransaction first"},
+		{Complete, Ready, "no transaction is prepared"},
+		{Commit, Preparing, "call PrepareTransaction again"},
+		{SendOffsets, Prepared, "CompleteTransaction"},
+		{Init, Prepared, "CompleteTransaction"},
 		{Begin, Fatal, "start a new one"},
 	}
 	for _, tt := range tests {
@@ -83,9 +91,10 @@ func TestAnIllegalEventPanics(t *testing.T) {
 		state State
 	}{
 		{Initialize, Ready},
-		{Complete, InTransaction},
+		{End, InTransaction},
 		{Fail, Aborting},
-		{Begin, Ready}, // legal, but a call
+		{Fail, Prepared}, // nothing of it is out
+		{Begin, Ready},   // legal, but a call
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%v in %v", tt.event, tt.state), func(t *testing.T) {
@@ -103,8 +112,9 @@ func TestAnIllegalEventPanics(t *testing.T) {
 func TestATransactionsCourse(t *testing.T) {
 	var m Machine
 	for _, e := range []Event{
-		Init, Initialize, Begin, SendOffsets, Commit, Complete,
-		Begin, Fail, Fail, Abort, Raise, Initialize, Begin, Commit, Fail, Abort, Complete,
+		Init, Initialize, Begin, SendOffsets, Commit, End,
+		Begin, Fail, Fail, Abort, Raise, Initialize, Begin, Commit, Fail, Abort, End,
+		Begin, Prepare, Flushed, Commit, End,
 	} {
 		if e.Call() {
 			if err := m.Call(e); err != nil {
@@ -121,7 +131,7 @@ func TestATransactionsCourse(t *testing.T) {
 
 func TestATransactionIsOpenUntilItsEndIsAnswered(t *testing.T) {
 	for s := Uninitialized; s <= Fatal; s++ {
-		want := s == InTransaction || s == Committing || s == Aborting || s == AbortableError
+		want := s != Uninitialized && s != Initializing && s != Ready && s != Fatal
 		if s.Open() != want {
 			t.Errorf("%v.Open() is %v", s, s.Open())
 		}

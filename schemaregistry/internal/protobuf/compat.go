@@ -237,9 +237,16 @@ func (c *checker) scalar(reader, writer protoreflect.FieldDescriptor) {
 		return
 	}
 	// Repeated numbers are packed, one number is not: neither reads the other.
-	if encoding != "bytes" && reader.Cardinality() != writer.Cardinality() {
+	if encoding != "bytes" && (reader.IsList() != writer.IsList() ||
+		labelled(reader) && labelled(writer) && reader.Cardinality() != writer.Cardinality()) {
 		c.add(FieldNumericLabelChanged)
 	}
+}
+
+// labelled reports whether a field's label is written.
+func labelled(f protoreflect.FieldDescriptor) bool {
+	return oneofOf(f) == nil && (f.ParentFile().Syntax() != protoreflect.Proto3 || f.IsList() ||
+		f.HasOptionalKeyword())
 }
 
 // named compares fields of message types. What is in the file is compared with
