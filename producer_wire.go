@@ -112,6 +112,22 @@ func compressorOf(s *settings) (*compression.Compressor, error) {
 	return compression.New(codec, s.compressionLevel)
 }
 
+// Bounds of the pause: a request costs about as much as compressing 16 KiB does,
+// so a batch of that size is worth keeping for it and a much bigger one is not.
+const (
+	longestPause  = time.Millisecond
+	pausedBatches = 64 << 10 // batch.size up to which there are pauses
+)
+
+// pause is how long a broker that was sent a request waits for the next while
+// little is ready for it: only if records may wait, and not for long.
+func pause(s *settings) time.Duration {
+	if s.batchSize > pausedBatches {
+		return 0
+	}
+	return min(s.linger/5, longestPause)
+}
+
 func senderSettings(s *settings) sender.Settings {
 	var chance func() float64 // nil: as good as any
 	if s.rand != nil {
@@ -124,7 +140,7 @@ func senderSettings(s *settings) sender.Settings {
 		Acks: s.acks, Idempotent: s.idempotence, MaxInFlight: s.maxInFlight,
 		Transactional:  s.transactionalID != "",
 		TwoPhase:       s.twoPhaseCommit,
-		MaxRequestSize: s.maxRequestSize, Linger: s.linger,
+		MaxRequestSize: s.maxRequestSize, Linger: s.linger, Pause: pause(s),
 		DeliveryTimeout: s.deliveryTimeout, RequestTimeout: s.requestTimeout,
 		Retries:        s.retries,
 		Backoff:        wait(s.retryBackoff, s.retryBackoffMax),

@@ -3,18 +3,27 @@ package compression
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/gzip"
 )
 
 // Compressor compresses with one codec at one level. It may be used by many
-// goroutines at once: each call takes an encoder from a pool, so that encoders
-// are as many as calls that run at the same time, and idle ones are collected.
+// goroutines at once: each call takes an encoder for itself, so that encoders are
+// as many as calls that run at the same time, and idle ones but one are collected.
 type Compressor struct {
-	codec    Codec
-	level    int
-	encoders sync.Pool // of encoder
+	codec Codec
+	level int
+
+	// The encoder used last goes first: its tables, up to 1.3 MB, may still be in
+	// the processor's caches. A sync.Pool alone hands a goroutine that moves
+	// between processors another encoder each time.
+	warm atomic.Pointer[worker]
+	idle sync.Pool // of *worker
 }
+
+// worker is an encoder in a place of its own, which a pointer can name.
+type worker struct{ encoder }
 
 // encoder appends the compressed form of src to dst. One goroutine at a time.
 type encoder interface {
@@ -37,19 +46,33 @@ func (c *Compressor) Codec() Codec { return c.codec }
 // dst and src must not overlap. It does not allocate once pools are warm and
 // dst has room. None appends src as it is.
 func (c *Compressor) Append(dst, src []byte) ([]byte, error) {
-	e, ok := c.encoders.Get().(encoder)
-	if !ok {
-		var err error
-		if e, err = newEncoder(c.codec, c.level); err != nil {
-			return dst, fmt.Errorf("make a %s encoder of level %d: %w", c.codec, c.level, err)
-		}
+	w, err := c.take()
+	if err != nil {
+		return dst, err
 	}
-	out, err := e.encode(dst, src)
+	out, err := w.encode(dst, src)
 	if err != nil {
 		return dst, fmt.Errorf("compress %d bytes with %s: %w", len(src), c.codec, err)
 	}
-	c.encoders.Put(e)
+	if !c.warm.CompareAndSwap(nil, w) {
+		c.idle.Put(w)
+	}
 	return out, nil
+}
+
+// take is an encoder that nobody else uses.
+func (c *Compressor) take() (*worker, error) {
+	if w := c.warm.Swap(nil); w != nil {
+		return w, nil
+	}
+	if w, ok := c.idle.Get().(*worker); ok {
+		return w, nil
+	}
+	e, err := newEncoder(c.codec, c.level)
+	if err != nil {
+		return nil, fmt.Errorf("make a %s encoder of level %d: %w", c.codec, c.level, err)
+	}
+	return &worker{e}, nil
 }
 
 func newEncoder(codec Codec, level int) (encoder, error) {

@@ -92,7 +92,8 @@ var batching = []Setting{
 		Differs: "A record does not wait unless it is asked to: batches fill while earlier " +
 			"requests are under way. Kafka had 0 too, until 4.0.",
 		Doc: "How long an open batch waits for more records. A batch that is full, or that " +
-			"Flush asks for, does not wait."},
+			"Flush asks for, does not wait, but full ones for a broker that was just sent a request " +
+			"share the next, a fifth of linger.ms later, 1 ms at most."},
 	{Name: "max.block.ms", Kind: Long, Unit: Millis, Default: "60000", Check: atLeast(0),
 		Importance: Medium, KIP: 19, Field: "MaxBlock",
 		Doc: "How long Send may wait for the topic's metadata and for buffer memory together. " +

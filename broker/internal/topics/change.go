@@ -26,7 +26,7 @@ func (r *Registry) checkIn(s *Snapshot, n *NewTopic) error {
 		return err
 	}
 	if s.Named(n.Name) != nil {
-		return refuse(errcode.TopicAlreadyExists, "topic %s exists already", n.Name)
+		return refuse(errcode.TopicAlreadyExists, "Topic '%s' already exists.", n.Name)
 	}
 	if other := s.collides(n.Name); other != "" {
 		return refuse(errcode.InvalidTopicException, "topic %s collides with topic %s: names must "+

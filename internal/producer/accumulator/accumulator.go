@@ -267,7 +267,7 @@ func (a *Accumulator) stepLocked(p *Partition, sticky bool, r *Record, spare *[]
 		s.full = p.closeLocked()
 		if s.full.State() == batch.Ready { // nothing to compress
 			s.full = nil
-			s.notice = p.noticeLocked(watchFull)
+			s.notice = p.noticeLocked(p.closedLocked(watchFull))
 		}
 	}
 	if sticky && p.stickyBytes >= a.settings.BatchSize {
@@ -296,7 +296,9 @@ func (a *Accumulator) stepLocked(p *Partition, sticky bool, r *Record, spare *[]
 	p.open.Created, p.open.Opened = now, now.UnixMilli()
 	p.queued.Add(1)
 	p.opened++
-	s.receipt, s.appended = a.appendLocked(p, p.open, r, sticky)
+	first := *r
+	first.Timestamp = timestamp // a later time could take more room than there is
+	s.receipt, s.appended = a.appendLocked(p, p.open, &first, sticky)
 	if !s.appended {
 		panic("accumulator: a record does not fit the buffer that was made for it")
 	}
@@ -349,7 +351,7 @@ func (a *Accumulator) fits(b *batch.Batch, r *Record) bool {
 func (a *Accumulator) finish(p *Partition, b *batch.Batch) {
 	a.Compress(b)
 	p.mu.Lock()
-	notice := p.noticeLocked(watchSealed)
+	notice := p.noticeLocked(p.closedLocked(watchSealed))
 	p.mu.Unlock()
 	if notice {
 		a.notices.Partition(p.ID)

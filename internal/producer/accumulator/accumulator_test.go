@@ -121,9 +121,17 @@ func TestNotices(t *testing.T) {
 	}
 	b.add(0, 980)
 	b.notices() // the sender knows of one, and comes by itself
-	if got := len(b.drain(0)); got != 3 {
-		t.Errorf("%d batches, want 3", got)
+	if n := b.Closed(0); n != 2 {
+		t.Errorf("%d closed batches, want 2", n)
 	}
+	b.add(0, 980)
+	b.notices("0") // it counts what waits behind the first one
+	b.add(0, 980)
+	b.notices()
+	if got := len(b.drain(0)); got != 5 {
+		t.Errorf("%d batches, want 5", got)
+	}
+	b.Closed(0)
 	b.add(0, 10)
 	b.notices("0") // it was empty at the last look
 	b.add(1, 10)
@@ -207,6 +215,32 @@ func TestTimes(t *testing.T) {
 		}
 		b.Accumulator.Close()
 	})
+}
+
+// slow is a clock on which a second passes between any two looks.
+type slow struct{ at time.Time }
+
+func (s *slow) Now() time.Time {
+	s.at = s.at.Add(time.Second)
+	return s.at
+}
+
+func (s *slow) Milli() int64 { return s.Now().UnixMilli() }
+
+// A caller that stands still while it opens a batch finds the room that it asked
+// for: the record is as old as the batch.
+func TestStandingStillWhileABatchIsOpened(t *testing.T) {
+	b := newBench(t, 1, 1<<20, nil)
+	b.clock = &slow{at: time.Unix(1700000000, 0)}
+	for range 3 {
+		b.add(0, 2000) // in a buffer of just its size
+	}
+	for i, x := range b.drain(0) {
+		records, err := x.Records()
+		if err != nil || len(records) != 1 || records[0].TimestampDelta != 0 {
+			t.Errorf("batch %d: %+v, %v", i, records, err)
+		}
+	}
 }
 
 // 113: many goroutines, with and without partition: every record comes out once, in

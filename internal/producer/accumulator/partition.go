@@ -13,6 +13,7 @@ type watch uint8
 
 const (
 	watchNone   watch = iota // the sender will come by itself
+	watchBehind              // ... sooner if one more batch waits behind the first
 	watchSealed              // the first closed batch is being compressed
 	watchFull                // only an open batch, whose linger the sender counts
 	watchAny                 // empty: any record
@@ -71,6 +72,25 @@ func (p *Partition) noticeLocked(event watch) bool {
 	}
 	p.watch = watchNone
 	return true
+}
+
+// closedLocked is the event that a closed batch is Ready, which is event unless
+// others wait before it.
+func (p *Partition) closedLocked(event watch) watch {
+	if len(p.closed) > 1 {
+		return watchBehind
+	}
+	return event
+}
+
+// Closed counts the closed batches of partition id, which gives notice when one
+// more is Ready.
+func (a *Accumulator) Closed(id batch.PartitionID) int {
+	p := (*a.partitions.Load())[id]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watch = max(p.watch, watchBehind)
+	return len(p.closed)
 }
 
 // Look reports what partition id holds. If that is not ready the partition

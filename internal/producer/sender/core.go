@@ -36,6 +36,7 @@ type Settings struct {
 	MaxInFlight     int  // max.in.flight.requests.per.connection
 	MaxRequestSize  int  // bytes
 	Linger          time.Duration
+	Pause           time.Duration // after a node's request, for the next to gather batches
 	DeliveryTimeout time.Duration
 	RequestTimeout  time.Duration
 	Retries         int
@@ -59,6 +60,8 @@ type Source interface {
 	Look(batch.PartitionID) batch.Work
 	// Take hands over the first batch, the open one only if open is set.
 	Take(id batch.PartitionID, open bool) *batch.Batch
+	// Closed counts the batches that are not open, and asks for notice of the next.
+	Closed(id batch.PartitionID) int
 	// Starving reports whether a caller waits for memory: then nothing lingers.
 	Starving() bool
 }
@@ -90,6 +93,7 @@ type Core struct {
 	order      []*node // nodes by id; nil if it has to be made anew
 	conns      map[ConnID]*node
 	nextConn   ConnID
+	paced      map[int32]time.Time // by node, for what time its pause has an alarm
 	alarms     alarms
 	lingering  lingering
 
@@ -141,6 +145,7 @@ func New(s Settings, source Source, names Directory) *Core {
 	c := &Core{
 		settings: s, source: source, names: names,
 		nodes: map[int32]*node{}, conns: map[ConnID]*node{},
+		paced:    map[int32]time.Time{},
 		snapshot: &metadata.Snapshot{},
 	}
 	c.refresh = metadata.Refresh{
@@ -184,7 +189,7 @@ func (c *Core) dispatchAll() {
 	for again := true; again; {
 		again = false
 		for _, n := range c.sorted() {
-			if len(n.ready) > 0 && c.hasRoom(n) {
+			if len(n.ready) > 0 && c.hasRoom(n) && !c.paces(n) {
 				c.dispatch(n)
 				again = true
 			} else {

@@ -107,6 +107,7 @@ func newWorld(t testing.TB, seed uint64, change func(*Settings)) *world {
 		s.DeliveryTimeout, s.RequestTimeout = 3*time.Second, time.Second
 		s.Bootstrap = []string{"broker1:9092", "broker2:9092"}
 		s.Linger = time.Duration(seed%3) * 4 * time.Millisecond
+		s.Pause = min(s.Linger, time.Duration(seed%2)*3*time.Millisecond)
 		s.AvailabilityTimeout = 200 * time.Millisecond
 		change(s)
 	})

@@ -147,7 +147,7 @@ func (c *Core) identified(p *partition) bool {
 
 // dispatch sends what is ready for n as long as its window has room.
 func (c *Core) dispatch(n *node) {
-	for len(n.ready) > 0 && c.hasRoom(n) {
+	for len(n.ready) > 0 && c.hasRoom(n) && !c.paces(n) {
 		r := c.gather(n)
 		if r == nil {
 			break

@@ -163,6 +163,7 @@ func setting(t testing.TB, arg string) func(*Settings) {
 		"max.in.flight":     func(s *Settings) { s.MaxInFlight = n },
 		"max.request.size":  func(s *Settings) { s.MaxRequestSize = n },
 		"linger":            func(s *Settings) { s.Linger = d },
+		"pause":             func(s *Settings) { s.Pause = d },
 		"delivery.timeout":  func(s *Settings) { s.DeliveryTimeout = d },
 		"request.timeout":   func(s *Settings) { s.RequestTimeout = d },
 		"retries":           func(s *Settings) { s.Retries = n },
@@ -291,6 +292,9 @@ func (h *harness) warm([]string) {
 	for _, t := range h.cluster.Topics {
 		h.post(WantTopic{Topic: t.Name})
 	}
+	pause := h.core.settings.Pause
+	h.core.settings.Pause = 0
+	defer func() { h.core.settings.Pause = pause }()
 	for _, q := range h.src.queues {
 		if leader, _ := h.core.Snapshot().Leader(q.topic, q.index); leader == metadata.NoLeader {
 			continue

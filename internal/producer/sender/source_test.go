@@ -34,6 +34,7 @@ type watched uint8
 
 const (
 	nothing watched = iota
+	aBehind
 	aSealed
 	aFull
 	anything
@@ -82,7 +83,15 @@ func (s *source) put(q *queue, b *batch.Batch, open, sealing bool) {
 		}
 		q.closed = append(q.closed, b)
 	}
-	s.happened(q, anything)
+	s.happened(q, q.event(anything))
+}
+
+// event is what, unless other batches wait before the one that it happened to.
+func (q *queue) event(what watched) watched {
+	if len(q.closed) > 1 {
+		return aBehind
+	}
+	return what
 }
 
 // fill closes q's open batch because it is full.
@@ -92,13 +101,13 @@ func (s *source) fill(q *queue) {
 	b.Close()
 	b.Uncompressed()
 	q.closed = append(q.closed, b)
-	s.happened(q, aFull)
+	s.happened(q, q.event(aFull))
 }
 
 // seal ends a caller's compressing.
 func (s *source) seal(q *queue, b *batch.Batch) {
 	b.Uncompressed()
-	s.happened(q, aSealed)
+	s.happened(q, q.event(aSealed))
 }
 
 func (s *source) Look(id batch.PartitionID) batch.Work {
@@ -124,6 +133,12 @@ func (s *source) Look(id batch.PartitionID) batch.Work {
 		q.watch = anything
 	}
 	return w
+}
+
+func (s *source) Closed(id batch.PartitionID) int {
+	q := s.queues[id]
+	q.watch = max(q.watch, aBehind)
+	return len(q.closed)
 }
 
 func (s *source) Starving() bool { return s.starving }
