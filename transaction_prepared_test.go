@@ -25,7 +25,8 @@ type twoPhase struct {
 
 func newTwoPhase(t *testing.T, dir string, enabled string) *twoPhase {
 	t.Helper()
-	return &twoPhase{T: t, b: broker.Run(t, broker.Config{DataDir: dir, Topics: map[string]int{"orders": 2},
+	return &twoPhase{T: t, b: broker.Run(t, broker.Config{DataDir: dir,
+		Topics:     map[string]int{"orders": 2},
 		Properties: map[string]string{"transaction.two.phase.commit.enable": enabled}})}
 }
 
