@@ -164,7 +164,7 @@ func (b *coordinating) fillTransactional(req kmsg.Request, resp kmsg.Response) {
 			b.requests[len(b.requests)-1] += " instance=" + *req.InstanceID
 		}
 		t := kmsg.NewTxnOffsetCommitResponseTopic()
-		t.Topic = req.Topics[0].Topic
+		t.Topic, t.TopicID = req.Topics[0].Topic, req.Topics[0].TopicID
 		t.Partitions = []kmsg.TxnOffsetCommitResponseTopicPartition{{ErrorCode: code}}
 		resp.(*kmsg.TxnOffsetCommitResponse).Topics = append(
 			resp.(*kmsg.TxnOffsetCommitResponse).Topics, t)
@@ -214,9 +214,9 @@ func (b *coordinating) produce(req *kmsg.ProduceRequest, resp *kmsg.ProduceRespo
 
 func (b *coordinating) apiVersions(r *kmsg.ApiVersionsResponse) {
 	for key, newest := range map[protocol.Key]int16{
-		protocol.Produce: 12, protocol.Metadata: 9, protocol.FindCoordinator: 6,
+		protocol.Produce: 12, protocol.Metadata: 10, protocol.FindCoordinator: 6,
 		protocol.APIVersions: 4, protocol.InitProducerID: 5, protocol.AddPartitionsToTxn: 5,
-		protocol.AddOffsetsToTxn: 4, protocol.EndTxn: 5, protocol.TxnOffsetCommit: 5,
+		protocol.AddOffsetsToTxn: 4, protocol.EndTxn: 5, protocol.TxnOffsetCommit: 6,
 	} {
 		k := kmsg.NewApiVersionsResponseApiKey()
 		k.ApiKey, k.MaxVersion = int16(key), newest
@@ -237,7 +237,7 @@ func metadataOfOne(req *kmsg.MetadataRequest, r *kmsg.MetadataResponse) {
 	r.Brokers, r.ControllerID = append(r.Brokers, broker), 1
 	for _, topic := range req.Topics {
 		t := kmsg.NewMetadataResponseTopic()
-		t.Topic = topic.Topic
+		t.Topic, t.TopicID = topic.Topic, [16]byte{1}
 		p := kmsg.NewMetadataResponseTopicPartition()
 		p.Leader, p.LeaderEpoch = 1, 1
 		t.Partitions = append(t.Partitions, p)

@@ -93,9 +93,7 @@ func (r *matrixRow) test(t *testing.T) {
 		t.Errorf("Close: %v", err)
 	}
 	b.conns.Wait()
-	// Version 6 names topics by id, which offsets of a caller do not have.
-	want := strings.ReplaceAll(strings.Join(r.Requests, "\n"), "OffsetCommit v6", "OffsetCommit v5")
-	if diff := cmp.Diff(want, strings.Join(requests, "\n")); diff != "" &&
+	if diff := cmp.Diff(strings.Join(r.Requests, "\n"), strings.Join(requests, "\n")); diff != "" &&
 		r.Where+r.Error != "InitProducerIdTRANSACTION_ABORTABLE" {
 		t.Errorf("requests (-Java, +ours):\n%s", diff)
 	}
@@ -118,6 +116,11 @@ func call(p *Producer, name string) (string, error) {
 	case what == "abort":
 		return "ok", p.AbortTransaction(ctx)
 	case what == "offsets":
+		// Java's producer had the topic in its metadata, and so its id.
+		wait := time.Second
+		if _, err := p.topic(ctx, "t", &wait); err != nil && !errors.Is(err, ErrInvalidState) {
+			return "", err
+		}
 		return "ok", p.SendOffsetsToTransaction(ctx, map[TopicPartition]OffsetAndMetadata{
 			{Topic: "t", Partition: 0}: {Offset: 5},
 		}, GroupMetadata{GroupID: "g"})

@@ -85,8 +85,9 @@ func (s *PreparedTxnState) UnmarshalText(text []byte) (err error) {
 //
 // A coordinator cannot know what was prepared and what was only begun: both are
 // kept, and CompleteTransaction tells them apart. It needs
-// transaction.two.phase.commit.enable, and a coordinator that can: the embedded
-// broker's, or that of a Kafka after 4.3. Errors are those of InitTransactions.
+// transaction.two.phase.commit.enable, and a coordinator that keeps transactions:
+// the embedded broker's does; Kafka's, up to 4.3, answers UNSUPPORTED_VERSION, which
+// is ErrFatal. Other errors are those of InitTransactions.
 //
 // Source: KIP-939, KafkaProducer.initTransactions(keepPreparedTxn).
 func (p *Producer) InitTransactionsKeepPrepared(ctx context.Context) (PreparedTxnState, error) {

@@ -20,11 +20,13 @@ import (
 type twoPhase struct {
 	*testing.T
 	b *broker.Broker
+	n int64 // transactions prepared
 }
 
 func newTwoPhase(t *testing.T, dir string, enabled string) *twoPhase {
 	t.Helper()
-	return &twoPhase{t, broker.Run(t, broker.Config{DataDir: dir, Topics: map[string]int{"orders": 2},
+	return &twoPhase{T: t, b: broker.Run(t, broker.Config{DataDir: dir,
+		Topics:     map[string]int{"orders": 2},
 		Properties: map[string]string{"transaction.two.phase.commit.enable": enabled}})}
 }
 
@@ -53,7 +55,8 @@ func (s *twoPhase) close(p *posthaste.Producer) {
 	}
 }
 
-// prepare sends values in a transaction and prepares it.
+// prepare sends values in a transaction, with an offset of the same topic, and
+// prepares it. The n-th has offset n.
 func (s *twoPhase) prepare(p *posthaste.Producer, values ...string) posthaste.PreparedTxnState {
 	s.Helper()
 	s.ok(p.BeginTransaction())
@@ -61,9 +64,25 @@ func (s *twoPhase) prepare(p *posthaste.Producer, values ...string) posthaste.Pr
 		_, err := p.Send(s.Context(), posthaste.Record{Topic: "orders", Value: []byte(v)})
 		s.ok(err)
 	}
+	s.n++
+	s.ok(p.SendOffsetsToTransaction(s.Context(),
+		map[posthaste.TopicPartition]posthaste.OffsetAndMetadata{{Topic: "orders"}: {Offset: s.n}},
+		posthaste.GroupMetadata{GroupID: "readers"}))
 	state, err := p.PrepareTransaction(s.Context())
 	s.ok(err)
 	return state
+}
+
+// offset is where the group goes on.
+func (s *twoPhase) offset() int64 {
+	s.Helper()
+	c, err := kgo.NewClient(kgo.SeedBrokers(s.b.Addr()))
+	s.ok(err)
+	defer c.Close()
+	offsets, err := kadm.NewClient(c).FetchOffsets(s.Context(), "readers")
+	s.ok(err)
+	o, _ := offsets.Lookup("orders", 0)
+	return o.At
 }
 
 // committed is the values that a reader of committed records sees, sorted.
@@ -159,8 +178,8 @@ func TestAPreparedTransactionIsCompletedByTheNextProducer(t *testing.T) {
 	if !errors.Is(err, posthaste.ErrInvalidState) {
 		t.Errorf("complete with nothing prepared is %v", err)
 	}
-	if got := s.committed(); got != "four one two" {
-		t.Errorf("a reader of committed records sees %s", got)
+	if got := s.committed(); got != "four one two" || s.offset() != 2 {
+		t.Errorf("a reader of committed records sees %s, the group is at %d", got, s.offset())
 	}
 }
 

@@ -11,7 +11,10 @@ import (
 	"os"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/posthaste-go/posthaste/interop/java"
+	"github.com/posthaste-go/posthaste/schemaregistry/embedded"
 )
 
 var recordAnswers = flag.Bool("confluent.record", false,
@@ -66,6 +69,39 @@ func TestConfluentsAnswersAreTheRecordedOnes(t *testing.T) {
 	}
 	if !bytes.Equal(before, now.Bytes()) {
 		t.Error("the record differs; -confluent.record makes it anew")
+	}
+}
+
+// Confluent's client and serializers for Java work with the registry as they do
+// with their own.
+func TestConfluentsJavaClientUsesTheRegistry(t *testing.T) {
+	r := embedded.Run(t, embedded.Config{})
+	cmd := java.ConfluentClient(t, r.URL())
+	cmd.Stderr = t.Output()
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	want := `subjects: []
+register: 1
+id: 1
+version: 1
+by id: {"type":"record","name":"R","fields":[{"name":"x","type":"int"}]}
+compatible: false
+why not: true
+incompatible: 409 409
+no subject: 404 40401
+set level: FULL
+level: FULL
+mode: READWRITE
+avro: {"x": 7}
+protobuf: x: 7
+versions: [1]
+delete: [1]
+subjects left: [p-value, t-value]
+`
+	if d := cmp.Diff(want, string(out)); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
 	}
 }
 

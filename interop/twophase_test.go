@@ -5,6 +5,7 @@ package interop
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/posthaste-go/posthaste"
 	"github.com/posthaste-go/posthaste/broker"
+	"github.com/posthaste-go/posthaste/interop/driver"
+	"github.com/posthaste-go/posthaste/interop/java"
 	"github.com/posthaste-go/posthaste/interop/kafka"
 )
 
@@ -56,10 +59,22 @@ func TestTwoPhaseCommitOnKafka(t *testing.T) {
 }
 
 func TestTwoPhaseCommitOnTheEmbeddedBroker(t *testing.T) {
-	b := broker.Run(t, broker.Config{DataDir: filepath.Join(t.TempDir(), "data"),
+	dir := filepath.Join(t.TempDir(), "data")
+	b := broker.Run(t, broker.Config{DataDir: dir,
 		Properties: map[string]string{"transaction.two.phase.commit.enable": "true"}})
 	s := &transactional{T: t, target: newTarget(t, b.Addr(), 1)}
 	s.keepPrepared(s.twoPhase())
+	// Kafka's own decoder reads who goes on with what was kept.
+	files, err := filepath.Glob(filepath.Join(dir, "__transaction_state-*", "*.log"))
+	s.ok(err)
+	out, err := runTool(t, java.Driver(t), driver.Tool{Class: java.DumpLogSegments,
+		Args: []string{"--transaction-log-decoder", "--files", strings.Join(files, ",")}})
+	s.ok(err)
+	for epoch := 1; epoch <= 4; epoch++ { // three that took over, and the commit
+		if want := fmt.Sprintf(`"nextProducerEpoch":%d`, epoch); !strings.Contains(out, want) {
+			t.Errorf("no %s in\n%.3000s", want, out)
+		}
+	}
 }
 
 // openTwoPhase starts a producer that has not called InitTransactions.

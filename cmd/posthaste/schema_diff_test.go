@@ -59,3 +59,27 @@ func TestEvolveMakesAndRegistersTheNextVersion(t *testing.T) {
 		t.Errorf("evolving nothing ends with %d", r.code)
 	}
 }
+
+func TestEvolveAndLockPrintJSON(t *testing.T) {
+	_, flags := testRegistry(t)
+	v1 := file(t, "v1.avsc", `{"type":"record","name":"O","fields":[{"name":"id","type":"long"}]}`)
+	must(t, "", with(flags, "schema", "register", "--subject", "o-value", v1)...)
+	evolve := []string{"schema", "evolve", "--json", "--subject", "o-value"}
+	r := must(t, "", with(flags, append(evolve, "--add", "note:string?", "--register")...)...)
+	want := `"compatible":true,"level":"BACKWARD","reasons":[],"version":2,"id":2}` + "\n"
+	if !strings.HasPrefix(r.out, `{"subject":"o-value","schema":"{\"type\":\"record\",`) ||
+		!strings.HasSuffix(r.out, want) || r.err != "" {
+		t.Errorf("evolve --json prints %s%s, want %s at its end", r.out, r.err, want)
+	}
+	r = runCommand(t, "", with(flags, append(evolve, "--add", "n:int", "--register")...)...)
+	if r.code != exitFailed || !strings.Contains(r.out, `"compatible":false`) ||
+		!strings.Contains(r.out, `"reasons":["`) || strings.Contains(r.out, `"version"`) {
+		t.Errorf("exit code %d, standard output %s", r.code, r.out)
+	}
+	r = must(t, "", with(flags, "schema", "lock", "--json", "--out",
+		file(t, "schemas.lock.json", ""))...)
+	want = `{"subject":"o-value","version":2,"id":2,"guid":"`
+	if !strings.HasPrefix(r.out, want) || strings.Count(r.out, "\n") != 1 || r.err != "" {
+		t.Errorf("lock --json prints %s%s, want %s", r.out, r.err, want)
+	}
+}

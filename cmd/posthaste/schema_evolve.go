@@ -14,6 +14,7 @@ type schemaEvolveCmd struct {
 	Rename   []string `name:"rename" sep:"none" placeholder:"OLD=NEW" help:"Rename a field; Avro keeps the old name as an alias. Repeatable."`
 	Register bool     `help:"Register the new version if it is compatible."`
 	Out      string   `placeholder:"FILE" help:"Where to write the new version (default: standard output)."`
+	JSON     bool     `name:"json" help:"Print one JSON object in place of the new version: schema, compatible, level, reasons and, if registered, version and id."`
 
 	schemaCommand
 }
@@ -57,22 +58,53 @@ func (c *schemaEvolveCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
-		if err := writeOut(e, c.Out, readable(next)); err != nil {
+		result := evolved{Subject: c.Subject, Schema: next.Text, Compatible: checked.OK,
+			Level: string(level), Reasons: append([]string{}, reasonsOf(checked.Messages)...)}
+		if !c.JSON || c.Out != "" {
+			if err := writeOut(e, c.Out, readable(next)); err != nil {
+				return err
+			}
+		}
+		return c.finish(e, r, next, result)
+	})
+}
+
+// evolved is what --json prints.
+type evolved struct {
+	Subject    string   `json:"subject"`
+	Schema     string   `json:"schema"`
+	Compatible bool     `json:"compatible"`
+	Level      string   `json:"level"`
+	Reasons    []string `json:"reasons"`
+	Version    int      `json:"version,omitempty"` // if registered
+	ID         int      `json:"id,omitempty"`
+}
+
+// finish registers the next version, if that is asked for and allowed, and
+// reports.
+func (c *schemaEvolveCmd) finish(e *env, r *registryClient, next schemaregistry.Schema,
+	result evolved) error {
+	if c.Register && result.Compatible {
+		registered, err := r.Client.Register(e.ctx, c.Subject, next, schemaregistry.RegisterOptions{})
+		if err != nil {
 			return err
 		}
-		if !checked.OK {
-			reasons := reasonsOf(checked.Messages)
-			return fmt.Errorf("the new version is incompatible with subject %s at level %s: %s", c.Subject,
-				level, oneLine(fmt.Sprint(reasons)))
+		result.Version, result.ID = registered.Version, registered.ID
+	}
+	if c.JSON {
+		if err := printJSON(e, result); err != nil {
+			return err
 		}
-		if !c.Register {
-			e.note("compatible with %s at level %s; --register registers it", c.Subject, level)
-			return nil
-		}
-		registered, err := r.Client.Register(e.ctx, c.Subject, next, schemaregistry.RegisterOptions{})
-		if err == nil {
-			e.note("registered %s version %d, id %d", c.Subject, registered.Version, registered.ID)
-		}
-		return err
-	})
+	}
+	switch {
+	case !result.Compatible:
+		return fmt.Errorf("the new version is incompatible with subject %s at level %s: %s", c.Subject,
+			result.Level, oneLine(fmt.Sprint(result.Reasons)))
+	case c.JSON:
+	case c.Register:
+		e.note("registered %s version %d, id %d", c.Subject, result.Version, result.ID)
+	default:
+		e.note("compatible with %s at level %s; --register registers it", c.Subject, result.Level)
+	}
+	return nil
 }

@@ -222,6 +222,7 @@ func (c *schemaDeleteCmd) delete(e *env, r *registryClient) ([]int, error) {
 type schemaLockCmd struct {
 	Subjects []string `arg:"" optional:"" name:"subject" help:"Subjects to pin at their latest version, with what they refer to (default: all)."`
 	Out      string   `default:"schemas.lock.json" placeholder:"FILE" help:"The file (default: ${default})."`
+	JSON     bool     `name:"json" help:"Print one JSON object for each schema that is pinned."`
 
 	schemaCommand
 }
@@ -252,6 +253,14 @@ func (c *schemaLockCmd) Run(e *env) error {
 		}
 		if err := l.Write(c.Out); err != nil {
 			return err
+		}
+		if c.JSON {
+			for _, s := range l.Schemas {
+				if err := printPlace(e, s); err != nil {
+					return err
+				}
+			}
+			return nil
 		}
 		e.note("pinned %s in %s", report.Plural(int64(len(l.Schemas)), "schema"), c.Out)
 		return nil

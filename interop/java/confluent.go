@@ -28,6 +28,10 @@ const ConfluentDir = "POSTHASTE_CONFLUENT_DIR"
 // skips t: what it said is recorded.
 func ConfluentProtobuf(t testing.TB) *exec.Cmd { return confluent(t, "Protobuf") }
 
+// ConfluentClient is a program that does with the registry at url what
+// Confluent's client and serializers for Java can, a line each; see Client.java.
+func ConfluentClient(t testing.TB, url string) *exec.Cmd { return confluent(t, "Client", url) }
+
 func confluent(t testing.TB, class string, args ...string) *exec.Cmd {
 	t.Helper()
 	if os.Getenv(ConfluentDir) == "" {

@@ -28,6 +28,7 @@ import (
 	"io"
 	"reflect"
 
+	model "github.com/posthaste-go/posthaste/internal/jsonschema"
 	"github.com/posthaste-go/posthaste/schemaregistry"
 	"github.com/posthaste-go/posthaste/serializer"
 	"github.com/posthaste-go/posthaste/serializer/internal/framed"
@@ -120,12 +121,42 @@ func newSerde[T any](client *schemaregistry.Client, opts []Option) *Serde[T] {
 	}
 	d.reader.Client, d.reader.Key = client, d.writer.Settings.Key
 	d.writer.Compile, d.reader.Compile = d.compile, d.compile
-	d.writer.Compatible = func(
-		context.Context, schemaregistry.Schema, schemaregistry.Registered,
-	) error {
-		return nil // each value is checked against the schema that is written with
-	}
+	d.writer.Compatible = d.compatible
 	return d
+}
+
+// compatible reports why what fits own may not fit r.
+func (d *Serde[T]) compatible(
+	ctx context.Context, own schemaregistry.Schema, r schemaregistry.Registered,
+) error {
+	if t := r.Type.OrAvro(); t != schemaregistry.JSON {
+		return fmt.Errorf("its type is %s: use the serializer for that", t)
+	}
+	reader, err := d.model(ctx, r.Schema)
+	if err != nil {
+		return err
+	}
+	writer, err := d.model(ctx, own)
+	if err != nil {
+		return err
+	}
+	if found := model.Incompatibilities(reader, writer); len(found) > 0 {
+		return fmt.Errorf("%s at %s", found[0].Type, found[0].Path)
+	}
+	return nil
+}
+
+// model is a schema as a registry compares it.
+func (d *Serde[T]) model(ctx context.Context, s schemaregistry.Schema) (*model.Schema, error) {
+	refs, err := d.client.References(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	var texts []model.Reference
+	for _, ref := range refs {
+		texts = append(texts, model.Reference{Name: ref.Name, Text: ref.Schema.Text})
+	}
+	return model.Parse(s.Text, texts)
 }
 
 func (d *Serde[T]) compile(

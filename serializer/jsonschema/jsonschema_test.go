@@ -194,3 +194,40 @@ func TestBytesThatAreNotJSONAreMalformed(t *testing.T) {
 		}
 	}
 }
+
+// latest.compatibility.strict: what this program writes has to be what readers
+// of the latest version expect.
+func TestTheLatestSchemaMustReadWhatTheTypeWrites(t *testing.T) {
+	text := func(count, more string) string {
+		return `{"type":"object","properties":{"sku":{"type":"string"},"count":{"type":"` + count + `"}` +
+			more + `},"required":["sku"],"additionalProperties":false}`
+	}
+	for _, tt := range []struct {
+		name, latest, want string
+		lax                bool
+	}{
+		{"the same but for what is required", text("integer", ""), "", false},
+		{"wider", text("number", ""), "", false},
+		{"one property more", text("integer", `,"note":{"type":"string"}`), "", false},
+		{"another type", text("string", ""), "TYPE_CHANGED at #/properties/count", false},
+		{"another type, without the check", text("string", ""), "", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			client := fakeregistry.Run(t).Client(t)
+			_, err := client.Register(t.Context(), "lines-value",
+				schemaregistry.Schema{Type: schemaregistry.JSON, Text: tt.latest},
+				schemaregistry.RegisterOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := must(For[line](client, schemaregistry.UseLatest, func(s *schemaregistry.Settings) {
+				s.LaxLatest = tt.lax
+			}))(t)
+			err = d.Prepare(t.Context(), "lines")
+			if tt.want == "" && err != nil || tt.want != "" &&
+				(err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("Prepare: %v, want %q", err, tt.want)
+			}
+		})
+	}
+}

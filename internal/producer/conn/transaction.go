@@ -2,6 +2,7 @@ package conn
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -80,6 +81,7 @@ func offsetCommit(id string, r *sender.TxnRequest) kmsg.Request {
 		t := topicIn(&req.Topics, func(t *kmsg.TxnOffsetCommitRequestTopic) *string {
 			return &t.Topic
 		}, o.Topic)
+		t.TopicID = o.TopicID
 		p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
 		p.Partition, p.Offset, p.LeaderEpoch = o.Index, o.Offset, o.LeaderEpoch
 		p.Metadata = kmsg.StringPtr(o.Metadata)
@@ -104,11 +106,34 @@ func topicIn[T any](list *[]T, name func(*T) *string, topic string) *T {
 var errOldGroupCoordinator = errors.New("the group's coordinator is older than Kafka 2.5 and" +
 	" does not take a member's metadata (KIP-447)")
 
+// offsetsByID is the first version of TxnOffsetCommit in which topics go by id
+// alone (KIP-1319).
+const offsetsByID = 6
+
+func allIdentified(list []sender.GroupOffset) bool {
+	return !slices.ContainsFunc(list, func(o sender.GroupOffset) bool {
+		return o.TopicID == metadata.TopicID{}
+	})
+}
+
+// nameOf is the name of the topic that has an id in a request.
+func nameOf(id metadata.TopicID, list []sender.GroupOffset) string {
+	i := slices.IndexFunc(list, func(o sender.GroupOffset) bool { return o.TopicID == id })
+	if i < 0 {
+		return "" // the broker answers what was not asked
+	}
+	return list[i].Topic
+}
+
 // adjust lowers a request's version to what the transaction may use.
 func adjust(req kmsg.Request, r *sender.TxnRequest) (int16, error) {
 	version := req.GetVersion()
 	if newest, limited := ours1[protocol.Key(req.Key())]; limited && !r.V2 {
 		version = min(version, newest)
+		req.SetVersion(version)
+	}
+	if r.Ask == sender.TxnOffsetCommit && version >= offsetsByID && !allIdentified(r.Offsets) {
+		version = offsetsByID - 1
 		req.SetVersion(version)
 	}
 	member := r.Group.Member != "" || r.Group.Instance != "" || r.Group.Generation >= 0
@@ -153,6 +178,9 @@ func txnAnswer(id sender.ConnID, r *sender.TxnRequest, resp kmsg.Response) *send
 		a.Code = errcode.Code(resp.ErrorCode)
 	case *kmsg.TxnOffsetCommitResponse:
 		for _, t := range resp.Topics {
+			if resp.Version >= offsetsByID {
+				t.Topic = nameOf(t.TopicID, r.Offsets)
+			}
 			for _, p := range t.Partitions {
 				a.Partitions = append(a.Partitions, partitionCode(t.Topic, p.Partition, p.ErrorCode))
 			}

@@ -24,7 +24,7 @@ var ours = map[protocol.Key]protocol.Range{
 	protocol.FindCoordinator:    {Min: 0, Max: 6},
 	protocol.AddPartitionsToTxn: {Min: 0, Max: 3}, // 4 and above are for brokers
 	protocol.AddOffsetsToTxn:    {Min: 0, Max: 4},
-	protocol.TxnOffsetCommit:    {Min: 0, Max: 5},
+	protocol.TxnOffsetCommit:    {Min: 0, Max: 6},
 	protocol.EndTxn:             {Min: 0, Max: 5},
 }
 

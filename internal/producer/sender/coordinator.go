@@ -182,7 +182,7 @@ func (c *Core) fill(r *TxnRequest) {
 		r.Group = t.offsets[0].group
 	case TxnOffsetCommit:
 		t.started = true
-		r.Group, r.Offsets = t.offsets[0].group, t.offsets[0].left
+		r.Group, r.Offsets = t.offsets[0].group, c.withIDs(t.offsets[0])
 	case InitProducerID:
 		r.TwoPhase = c.settings.TwoPhase
 		r.Keep = t.call != nil && t.call.Keep

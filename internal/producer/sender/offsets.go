@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/posthaste-go/posthaste/internal/errcode"
+	"github.com/posthaste-go/posthaste/internal/producer/metadata"
 	"github.com/posthaste-go/posthaste/internal/producer/txn"
 )
 
@@ -26,6 +27,7 @@ type GroupOffset struct {
 	Offset      int64
 	LeaderEpoch int32 // of the record before, -1 if not known
 	Metadata    string
+	TopicID     metadata.TopicID // zero to go by name; of a request, not of a call
 }
 
 // offsets is one SendOffsets under way.
@@ -36,6 +38,7 @@ type offsets struct {
 	group  Group
 	call   *Transact     // nil if it has failed already
 	left   []GroupOffset // not committed yet
+	named  bool          // topics go by name: the coordinator does not know an id
 	adding bool          // AddOffsetsToTxn was sent
 	added  bool          // ... and answered
 }
@@ -51,6 +54,17 @@ func (c *Core) nextOffsetsAsk() Ask {
 		t.group.known = false
 	}
 	return TxnOffsetCommit
+}
+
+// withIDs is what is left of o, with the ids of topics that are known (KIP-1319).
+func (c *Core) withIDs(o *offsets) []GroupOffset {
+	list := slices.Clone(o.left)
+	for i := range list {
+		if t := c.snapshot.Topics[list[i].Topic]; t != nil && !o.named {
+			list[i].TopicID = t.ID
+		}
+	}
+	return list
 }
 
 // dropOffsets fails every SendOffsets. One whose AddOffsetsToTxn has no final
@@ -148,8 +162,11 @@ func (c *Core) offsetsCommitted(ev *TxnAnswer) {
 
 func (c *Core) offsetsRefused(doing string, code errcode.Code) {
 	t := c.txn
-	if code == errcode.RequestTimedOut {
+	switch {
+	case code == errcode.RequestTimedOut:
 		t.group.known = false
+	case code == errcode.UnknownTopicId: // made anew, or the broker is behind
+		t.offsets[0].named = true
 	}
 	if c.again(&t.group, code) {
 		return

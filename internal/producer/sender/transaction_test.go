@@ -107,6 +107,11 @@ func describe(r *TxnRequest) string {
 		s += fmt.Sprint(" ", r.Partitions)
 	case TxnOffsetCommit:
 		s += fmt.Sprintf(" %s, %d partitions", r.Group.ID, len(r.Offsets))
+		for _, o := range r.Offsets {
+			if o.TopicID != (metadata.TopicID{}) {
+				s += fmt.Sprintf(", %s by id %x", o.Topic, o.TopicID[0])
+			}
+		}
 	case EndTxn:
 		s += map[bool]string{true: " commit", false: " abort"}[r.Commit]
 	}

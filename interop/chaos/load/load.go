@@ -140,8 +140,12 @@ type Pace struct {
 // NewPace starts at now.
 func NewPace(rate int, now time.Time) *Pace { return &Pace{rate: rate, last: now} }
 
-// Due is the number of records to be sent at now.
+// Due is the number of records to be sent at now, never negative: on a busy machine
+// a ticker's times may go back a little.
 func (p *Pace) Due(now time.Time) int {
+	if now.Before(p.last) {
+		return 0
+	}
 	elapsed := min(now.Sub(p.last).Seconds(), 0.1)
 	p.last = now
 	p.spare += elapsed * float64(p.rate)

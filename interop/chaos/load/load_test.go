@@ -74,6 +74,21 @@ func TestPaceDoesNotMakeUpForAStall(t *testing.T) {
 	}
 }
 
+// Otherwise a transaction would get records that the audit knows nothing of.
+func TestPaceIsNeverNegative(t *testing.T) {
+	start := time.Unix(0, 0)
+	p := NewPace(1000, start)
+	for _, step := range []struct {
+		at   time.Duration
+		want int
+	}{{5 * time.Millisecond, 5}, {2 * time.Millisecond, 0}, {4 * time.Millisecond, 0},
+		{8 * time.Millisecond, 3}} {
+		if n := p.Due(start.Add(step.at)); n != step.want {
+			t.Errorf("at %v %d records are due, want %d", step.at, n, step.want)
+		}
+	}
+}
+
 func FuzzParseOutcome(f *testing.F) {
 	f.Add("17 4711 acked 3 100200 1700000000000000")
 	f.Add("txn 3 unknown 1700000000000000 why not")

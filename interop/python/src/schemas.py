@@ -28,7 +28,9 @@ def client(command):
 
 
 def plain(value):
-    """A value as JSON has it: times are milliseconds since 1970."""
+    """A value as JSON has it: times are milliseconds since 1970, local ones text."""
+    if isinstance(value, datetime.datetime) and value.tzinfo is None:
+        return value.isoformat()
     if isinstance(value, datetime.datetime):
         return round(value.timestamp() * 1000)
     if isinstance(value, dict):

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/posthaste-go/posthaste/schemaregistry/internal/ordered"
+	"github.com/posthaste-go/posthaste/internal/ordered"
 )
 
 // fits checks that a default is a value of s. A union's may be of any branch,

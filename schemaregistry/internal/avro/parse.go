@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/posthaste-go/posthaste/schemaregistry/internal/ordered"
+	"github.com/posthaste-go/posthaste/internal/ordered"
 )
 
 // Options say how strictly to parse.

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/posthaste-go/posthaste/schemaregistry/internal/ordered"
+	"github.com/posthaste-go/posthaste/internal/ordered"
 )
 
 // Type is a schema's Avro type.

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/posthaste-go/posthaste/schemaregistry/internal/ordered"
+	"github.com/posthaste-go/posthaste/internal/ordered"
 )
 
 // Text is the schema as Apache Avro's Schema.toString writes it: compact,

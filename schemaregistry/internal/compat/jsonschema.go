@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/posthaste-go/posthaste/schemaregistry/internal/jsonschema"
+	"github.com/posthaste-go/posthaste/internal/jsonschema"
 	"github.com/posthaste-go/posthaste/schemaregistry/internal/schema"
 )
 

@@ -4,7 +4,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/posthaste-go/posthaste/schemaregistry/internal/ordered"
+	"github.com/posthaste-go/posthaste/internal/ordered"
 )
 
 // open reports whether a schema lets anything be there that it does not name.

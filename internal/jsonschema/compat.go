@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/posthaste-go/posthaste/schemaregistry/internal/ordered"
+	"github.com/posthaste-go/posthaste/internal/ordered"
 )
 
 // Incompatibility is one reason why a reader does not accept all that a writer

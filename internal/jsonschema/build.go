@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/posthaste-go/posthaste/schemaregistry/internal/ordered"
+	"github.com/posthaste-go/posthaste/internal/ordered"
 )
 
 // kind is what a schema is about. One that says several things at once, such as
