@@ -29,8 +29,7 @@ func (n *node) broker() int32 {
 }
 
 // dialAside makes the connection aside unless there is one or it is being made:
-// to the next connected broker after the one that was asked, or after the one that
-// was silent aside too; to a suspect one only if all are.
+// to the next broker that is not suspect, and rather not to the one that was asked.
 func (c *Core) dialAside(asked *node) {
 	a := c.nodes[asideID]
 	if a == nil {
@@ -40,35 +39,44 @@ func (c *Core) dialAside(asked *node) {
 	if a.state != disconnected || c.now.Before(a.retryAt) {
 		return
 	}
-	last := asked.id
-	if a.failures > 0 {
-		last = a.asideOf
-	}
-	if to := c.nextAside(last); to != nil {
+	if to := c.nextAside(a.asideOf, asked); to != nil {
 		a.asideOf, a.addr = to.id, to.addr
 		c.connect(a)
 	}
 }
 
 // nextAside is whom to dial after the broker with the id last.
-func (c *Core) nextAside(last int32) *node {
+func (c *Core) nextAside(last int32, asked *node) *node {
 	var best *node
+	bestCost := 0
 	for _, n := range c.sorted() {
 		if n.id == asideID || n.state != connected || n.retiring {
 			continue
 		}
-		switch {
-		case best == nil:
-			best = n
-		case c.suspects(best) != c.suspects(n):
-			if c.suspects(best) {
-				best = n
-			}
-		case best.id <= last && n.id > last:
-			best = n
+		cost := 0
+		if c.suspects(n) {
+			cost += 4
+		}
+		if n == asked {
+			cost += 2
+		}
+		if n.id <= last {
+			cost++ // its turn comes after the others'
+		}
+		if best == nil || cost < bestCost {
+			best, bestCost = n, cost
 		}
 	}
 	return best
+}
+
+// turnAside gives the connection aside up if the broker at its other end is
+// suspect and has had nothing new to say for a while: one that is cut off from the
+// others answers, but knows of no election. The next one is dialled when needed.
+func (c *Core) turnAside(n *node) {
+	if c.suspects(n) && c.now.Sub(n.dialedAt) >= c.suspectAfter() {
+		c.hangUp(n, errIdle)
+	}
 }
 
 // isStuck reports whether records wait for metadata that n was asked for so long

@@ -40,8 +40,14 @@ func (c *Core) watchAnswers(n *node) {
 	}
 }
 
-// suspects reports whether n has owed an answer for too long.
+// suspects reports whether n has owed an answer for too long, over whichever
+// connection.
 func (c *Core) suspects(n *node) bool {
+	if n.id == asideID {
+		if n = c.nodes[n.asideOf]; n == nil {
+			return false
+		}
+	}
 	return len(n.inFlight) > 0 && n.state == connected &&
 		c.now.Sub(n.inFlight[0].sentAt) >= c.suspectAfter()
 }

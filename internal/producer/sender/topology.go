@@ -91,12 +91,15 @@ func (c *Core) metadataAnswer(ev *MetadataAnswer) {
 	next := c.snapshot.Merge(ev.Answer, c.refresh.Wanted)
 	news := changed(c.snapshot, next)
 	c.adopt(next)
-	if n := c.conns[ev.Conn]; n != nil && n.id == asideID {
-		n.failures = 0
-	}
 	c.metaLate = c.metaLate[:0]
 	if awaited {
 		c.refresh.Answered(c.now, news)
+	}
+	if n := c.conns[ev.Conn]; n != nil && n.id == asideID {
+		n.failures = 0
+		if !news {
+			c.turnAside(n)
+		}
 	}
 	c.do(Effect{Do: PublishMetadata, Snapshot: next})
 	for _, t := range ev.Answer.Topics {
