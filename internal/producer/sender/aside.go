@@ -74,7 +74,10 @@ func (c *Core) nextAside(last int32, asked *node) *node {
 // suspect and has had nothing new to say for a while: one that is cut off from the
 // others answers, but knows of no election. The next one is dialled when needed.
 func (c *Core) turnAside(n *node) {
-	if c.suspects(n) && c.now.Sub(n.dialedAt) >= c.suspectAfter() {
+	if !c.suspects(n) || c.now.Sub(n.dialedAt) < c.suspectAfter() {
+		return
+	}
+	if next := c.nextAside(n.asideOf, nil); next != nil && next.id != n.asideOf {
 		c.hangUp(n, errIdle)
 	}
 }
