@@ -231,3 +231,23 @@ func TestTheLatestSchemaMustReadWhatTheTypeWrites(t *testing.T) {
 		})
 	}
 }
+
+func TestNumbersWithLongExponentsAreRefused(t *testing.T) {
+	s := must(Compile(`{"type": "object", "properties": {
+		"n": {"type": "integer", "minimum": 1, "multipleOf": 2}, "all": {"items": {"minimum": -1}}}}`, nil))(t)
+	for text, path := range map[string]string{
+		`{"n": 1e999999}`:                        "n",
+		`{"n": 1E+9999999999}`:                   "n",
+		`{"all": [1, {"x": [2.5e-1000]}]}`:       "all[1].x[0]",
+		`{"n": 2e0002}`:                          "",
+		`{"n": 2e999}`:                           "",
+		`{"n": 2, "all": [-1e-999]}`:             "",
+		`{"n": 2, "s": "call 1e999999 or 1e+9"}`: "",
+	} {
+		err := s.Validate([]byte(text))
+		fault, refused := errors.AsType[*serializer.FieldError](err)
+		if refused != (path != "") || refused && fault.Path != path {
+			t.Errorf("%s: %v, want a fault at %q", text, err, path)
+		}
+	}
+}

@@ -90,6 +90,9 @@ func (s *Schema) Validate(text []byte) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", serializer.ErrMalformed, err)
 	}
+	if err := checkNumbers(text, v); err != nil {
+		return err
+	}
 	err = s.impl.Validate(v)
 	if fault, ok := errors.AsType[*validate.ValidationError](err); ok {
 		return explain(fault, v)
