@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/bufbuild/protocompile"
+	"github.com/bufbuild/protocompile/ast"
 	"github.com/bufbuild/protocompile/linker"
 	"github.com/bufbuild/protocompile/parser"
 	"github.com/bufbuild/protocompile/reporter"
@@ -87,7 +88,7 @@ func read(name, text string) (protocompile.SearchResult, bool, error) {
 		return protocompile.SearchResult{Proto: d}, d.GetSyntax() != "" || d.Edition != nil, nil
 	}
 	handler := reporter.NewHandler(nil)
-	file, err := parser.Parse(name, strings.NewReader(text), handler)
+	file, err := parse(name, text, handler)
 	if err != nil {
 		return none, false, clean(err)
 	}
@@ -100,6 +101,17 @@ func read(name, text string) (protocompile.SearchResult, bool, error) {
 	}
 	return protocompile.SearchResult{ParseResult: result},
 		file.Syntax != nil || file.Edition != nil, nil
+}
+
+// parse is parser.Parse without its panics: it has one for an escape sequence with
+// a byte that is no UTF-8, at the start of a file.
+func parse(name, text string, handler *reporter.Handler) (file *ast.FileNode, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the file cannot be parsed: %v", r)
+		}
+	}()
+	return parser.Parse(name, strings.NewReader(text), handler)
 }
 
 // decode reads a descriptor in base64, or returns nil.
