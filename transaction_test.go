@@ -218,7 +218,7 @@ func TestTwoPhaseCommitNeedsACoordinatorThatHasIt(t *testing.T) {
 	must(t, err)
 	err = p.InitTransactions(t.Context())
 	for _, part := range []string{"broker:9092", "transaction.two.phase.commit.enable",
-		"InitProducerID version 6", "0 to 5", "unstable.api.versions.enable"} {
+		"InitProducerId version 6", "0 to 5", "unstable.api.versions.enable"} {
 		if !errors.Is(err, ErrFatal) || !strings.Contains(err.Error(), part) {
 			t.Errorf("InitTransactions is %v, want ErrFatal that says %q", err, part)
 		}
