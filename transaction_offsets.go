@@ -41,7 +41,7 @@ type GroupMetadata struct {
 func (p *Producer) SendOffsetsToTransaction(
 	ctx context.Context, offsets map[TopicPartition]OffsetAndMetadata, group GroupMetadata,
 ) error {
-	if err := p.mayTransact(txn.SendOffsets); err != nil {
+	if err := p.mayTransact(&sender.Transact{Call: txn.SendOffsets}); err != nil {
 		return err
 	}
 	if err := p.over(); err != nil {
@@ -163,6 +163,5 @@ func (p *Producer) abortAfter(ctx context.Context, err error) error {
 		return aborting
 	}
 	return &failure{is: err, cause: aborting, text: fmt.Sprintf(
-		"%v; and the abort after it: %v; the coordinator aborts the transaction after"+
-			" transaction.timeout.ms", err, aborting)}
+		"%v; and the abort after it: %v; %s", err, aborting, p.leftOpen())}
 }

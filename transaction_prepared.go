@@ -91,18 +91,7 @@ func (s *PreparedTxnState) UnmarshalText(text []byte) (err error) {
 //
 // Source: KIP-939, KafkaProducer.initTransactions(keepPreparedTxn).
 func (p *Producer) InitTransactionsKeepPrepared(ctx context.Context) (PreparedTxnState, error) {
-	if err := p.mayTransact(txn.Init); err != nil {
-		return PreparedTxnState{}, err
-	}
-	if !p.settings.twoPhaseCommit {
-		return PreparedTxnState{}, twoPhaseDisabled("InitTransactionsKeepPrepared")
-	}
 	return p.prepared(ctx, &sender.Transact{Call: txn.Init, Keep: true})
-}
-
-func twoPhaseDisabled(call string) error {
-	return &failure{is: ErrInvalidState, text: call +
-		": this producer has no two-phase commit: set transaction.two.phase.commit.enable"}
 }
 
 // PrepareTransaction is the first phase of a two-phase commit: it sends everything
