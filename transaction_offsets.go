@@ -101,8 +101,9 @@ func (p *Producer) SendOffsetsToTransaction(
 //	matches ErrInvalidState     the producer is in no state to begin
 //
 // An error that says that the abort failed as well: the coordinator aborts the
-// transaction after transaction.timeout.ms, and nobody commits it. The next
-// InTransaction first waits for what an earlier one left unfinished.
+// transaction after transaction.timeout.ms (with transaction.two.phase.commit.enable
+// the id's next producer does), and nobody commits it. The next InTransaction first
+// waits for what an earlier one left unfinished.
 func (p *Producer) InTransaction(ctx context.Context, fn func(context.Context) error) error {
 	if err := p.finishPending(ctx); err != nil {
 		return err
