@@ -18,7 +18,7 @@ const (
 )
 
 // errSilent is why the connection aside is given up.
-var errSilent = errors.New("no answer to a metadata request")
+var errSilent = errors.New("no answer on the connection for metadata")
 
 // broker is the id of the broker that n is a connection to.
 func (n *node) broker() int32 {
@@ -28,20 +28,34 @@ func (n *node) broker() int32 {
 	return n.id
 }
 
-// dialAside makes the connection aside unless there is one or it is being made:
-// to the next broker that is not suspect, and rather not to the one that was asked.
+// home is the node of the broker that n is a connection to; nil if it is gone.
+func (c *Core) home(n *node) *node {
+	if n.id == asideID {
+		return c.nodes[n.asideOf]
+	}
+	return n
+}
+
+// dialAside makes the connection aside unless there is one: to the next broker
+// that is not doubtful, and rather not to the one that was asked. One that does
+// not come up soon is given up if there is another broker to try.
 func (c *Core) dialAside(asked *node) {
 	a := c.nodes[asideID]
 	if a == nil {
 		a = &node{id: asideID, asideOf: asideID}
 		c.addNode(a)
 	}
-	if a.state != disconnected || c.now.Before(a.retryAt) {
-		return
-	}
-	if to := c.nextAside(a.asideOf, asked); to != nil {
+	to := c.nextAside(a.asideOf, asked)
+	switch {
+	case to == nil:
+	case a.state == dialing && c.now.Sub(a.dialedAt) >= dialPatience && to.id != a.asideOf:
+		c.hangUp(a, errSilent)
+	case a.state == disconnected && c.now.Before(a.retryAt):
+		c.connect(a) // sets the alarm for that
+	case a.state == disconnected:
 		a.asideOf, a.addr = to.id, to.addr
 		c.connect(a)
+		c.alarms.set(alarm{at: c.now.Add(dialPatience), kind: wake, n: a})
 	}
 }
 
@@ -54,7 +68,7 @@ func (c *Core) nextAside(last int32, asked *node) *node {
 			continue
 		}
 		cost := 0
-		if c.suspects(n) {
+		if c.doubtful(n) {
 			cost += 4
 		}
 		if n == asked {
@@ -70,15 +84,27 @@ func (c *Core) nextAside(last int32, asked *node) *node {
 	return best
 }
 
-// turnAside gives the connection aside up if the broker at its other end is
-// suspect and has had nothing new to say for a while: one that is cut off from the
-// others answers, but knows of no election. The next one is dialled when needed.
-func (c *Core) turnAside(n *node) {
-	if !c.suspects(n) || c.now.Sub(n.dialedAt) < c.suspectAfter() {
+// turnAside gives the connection aside up if its broker is doubtful and another is
+// there to be asked. That one is dialled when needed.
+func (c *Core) turnAside() {
+	a := c.nodes[asideID]
+	if a == nil || a.state != connected || !c.doubtful(a) ||
+		c.now.Sub(a.dialedAt) < c.suspectAfter() {
 		return
 	}
-	if next := c.nextAside(n.asideOf, nil); next != nil && next.id != n.asideOf {
-		c.hangUp(n, errIdle)
+	if next := c.nextAside(a.asideOf, nil); next != nil && next.id != a.asideOf {
+		c.hangUp(a, errIdle)
+	}
+}
+
+// moveAside follows the brokers of a new snapshot.
+func (c *Core) moveAside() {
+	a := c.nodes[asideID]
+	if a == nil || a.asideOf < 0 {
+		return
+	}
+	if b, member := c.snapshot.Brokers[a.asideOf]; !member || b.Addr() != a.addr {
+		c.hangUp(a, errIdle)
 	}
 }
 

@@ -1,6 +1,7 @@
 package sender
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -34,7 +35,7 @@ type node struct {
 	conn       ConnID
 	inFlight   []*Request // oldest first
 	control    int        // metadata and other requests out
-	controlAt  time.Time  // when the last of those was sent
+	controlAt  time.Time  // since when there have been some
 	ready      []*partition
 	readySince time.Time // since when something waits for it
 	sentAt     time.Time // when it was last given a produce request
@@ -47,12 +48,14 @@ type node struct {
 	retryAt     time.Time // backoff: no connection before
 	throttled   time.Time // quota: no request before
 	lastUsed    time.Time
-	hasAlarm    bool // a request alarm is set
-	waking      bool // a reconnect alarm is set
-	watched     bool // an availability alarm is set
-	idling      bool // an alarm for connections.max.idle.ms is set
-	suspecting  bool // an alarm for late answers is set
-	blocked     bool // partitioner.availability.timeout.ms has passed
+	hasAlarm    bool      // a request alarm is set
+	waking      bool      // a reconnect alarm is set
+	watched     bool      // an availability alarm is set
+	idling      bool      // an alarm for connections.max.idle.ms is set
+	suspecting  bool      // an alarm for late answers is set
+	blocked     bool      // partitioner.availability.timeout.ms has passed
+	dullSince   time.Time // since when it has had no news although records wait
+	dullUntil   time.Time // others are rather asked for metadata
 	cause       error
 }
 
@@ -274,7 +277,7 @@ func (c *Core) anyNode() *node {
 	return best
 }
 
-// leastLoaded is the connected node with the least under way; a suspect one only
+// leastLoaded is the connected node with the least under way; a doubtful one only
 // if all are, and then the one that owes the fewest answers beside produce
 // requests'. It is never but.
 func (c *Core) leastLoaded(but *node) *node {
@@ -297,7 +300,7 @@ func (c *Core) mayAsk(n *node) bool {
 
 // before reports whether a is asked rather than b.
 func (c *Core) before(a, b *node) bool {
-	sa, sb := c.suspects(a), c.suspects(b)
+	sa, sb := c.doubtful(a), c.doubtful(b)
 	if sa != sb {
 		return sb
 	}
@@ -376,7 +379,7 @@ func (c *Core) sorted() []*node {
 		for _, n := range c.nodes {
 			c.order = append(c.order, n)
 		}
-		slices.SortFunc(c.order, func(a, b *node) int { return int(a.id) - int(b.id) })
+		slices.SortFunc(c.order, func(a, b *node) int { return cmp.Compare(a.id, b.id) })
 	}
 	return c.order
 }

@@ -40,16 +40,40 @@ func (c *Core) watchAnswers(n *node) {
 	}
 }
 
-// suspects reports whether n has owed an answer for too long, over whichever
-// connection.
+// suspects reports whether n has owed an answer for too long.
 func (c *Core) suspects(n *node) bool {
-	if n.id == asideID {
-		if n = c.nodes[n.asideOf]; n == nil {
-			return false
-		}
-	}
 	return len(n.inFlight) > 0 && n.state == connected &&
 		c.now.Sub(n.inFlight[0].sentAt) >= c.suspectAfter()
+}
+
+// doubtful reports whether metadata is rather asked of another than of n: its
+// broker is suspect, has had nothing new to say for a while although records wait,
+// as one that is cut off from the others, or left the cluster.
+func (c *Core) doubtful(n *node) bool {
+	home := c.home(n)
+	return home == nil || home.state != connected || c.suspects(home) ||
+		c.now.Before(home.dullUntil)
+}
+
+// noteNews remembers which broker answers without news while records wait.
+func (c *Core) noteNews(n *node, news bool) {
+	if news {
+		for _, n := range c.nodes {
+			n.dullSince, n.dullUntil = time.Time{}, time.Time{}
+		}
+		return
+	}
+	home := c.home(n)
+	switch {
+	case home == nil:
+	case !c.metaUrgent:
+		home.dullSince = time.Time{}
+	case home.dullSince.IsZero():
+		home.dullSince = c.now
+	case c.now.Sub(home.dullSince) >= c.suspectAfter():
+		home.dullSince, home.dullUntil = time.Time{}, c.now.Add(2*c.suspectAfter())
+	}
+	c.turnAside()
 }
 
 // checkAnswers asks for metadata if n is suspect, and looks again later.
@@ -97,15 +121,16 @@ func (c *Core) askAnother() {
 	}
 	waited := c.now.Sub(c.refresh.LastTry())
 	other := c.leastLoaded(n)
-	free := other != nil && other.load() == 0
+	free := other != nil && other.load() == 0 && (c.doubtful(n) || !c.doubtful(other))
 	if n.id == asideID && !free {
-		if waited >= c.suspectAfter() { // and there was nothing before the request
+		if waited >= c.suspectAfter()<<min(n.failures, 4) { // with nothing before the request
 			c.hangUp(n, errSilent)
 		}
 		return
 	}
 	stuck := c.isStuck(n, waited)
 	if stuck && !free {
+		c.turnAside()
 		c.dialAside(n)
 	}
 	patience := c.suspectAfter() << min(len(c.metaLate), 4)
@@ -133,7 +158,8 @@ func (c *Core) askAnother() {
 // partitions asks less often, and so does who has asked many times in vain.
 func (c *Core) urgency() time.Duration {
 	for _, n := range c.nodes {
-		if len(n.ready) > 0 && n.state != connected {
+		first := n.state == dialing && n.failures == 0 && c.now.Sub(n.dialedAt) < dialPatience
+		if len(n.ready) > 0 && n.state != connected && !first {
 			return c.hurry(hurryWaiting)
 		}
 	}

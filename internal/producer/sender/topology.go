@@ -61,7 +61,7 @@ func (c *Core) askMetadata() {
 func (c *Core) retryDial() {
 	var at time.Time
 	for _, n := range c.nodes {
-		if n.state == disconnected && (at.IsZero() || n.retryAt.Before(at)) {
+		if n.state == disconnected && n.id != asideID && (at.IsZero() || n.retryAt.Before(at)) {
 			at = n.retryAt
 		}
 	}
@@ -95,11 +95,12 @@ func (c *Core) metadataAnswer(ev *MetadataAnswer) {
 	if awaited {
 		c.refresh.Answered(c.now, news)
 	}
-	if n := c.conns[ev.Conn]; n != nil && n.id == asideID {
-		n.failures = 0
-		if !news {
-			c.turnAside(n)
+	if n := c.conns[ev.Conn]; n != nil {
+		if n.id == asideID {
+			n.failures = 0
 		}
+		c.noteNews(n, news)
+		c.retire(n)
 	}
 	c.do(Effect{Do: PublishMetadata, Snapshot: next})
 	for _, t := range ev.Answer.Topics {
@@ -207,6 +208,9 @@ func (c *Core) adoptNodes() {
 		if n == nil {
 			if n = c.bootstrapNode(b.Addr()); n != nil {
 				c.removeNode(n)
+				if a := c.nodes[asideID]; a != nil && a.asideOf == n.id {
+					a.asideOf = id
+				}
 				n.id = id
 			} else {
 				n = &node{id: id, addr: b.Addr()}
@@ -219,6 +223,7 @@ func (c *Core) adoptNodes() {
 			c.hangUp(n, errMoved)
 		}
 	}
+	c.moveAside()
 	for _, n := range c.sorted() {
 		if _, member := c.snapshot.Brokers[n.id]; member || n.id == asideID {
 			continue
