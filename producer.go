@@ -242,8 +242,9 @@ func (e *CloseError) Unwrap() error { return e.Cause }
 // ends all goroutines and connections. When ctx ends first, or in a callback,
 // where it could wait for ever, it gives up what is left: those records fail
 // with ErrClosed, and Close returns them in a *CloseError. An open transaction
-// is aborted. A second Close waits for the first and returns the same, but in a
-// callback, for which the first waits, it does nothing.
+// is aborted; one that PrepareTransaction has told of stays. A second Close waits
+// for the first and returns the same, but in a callback, for which the first waits,
+// it does nothing.
 func (p *Producer) Close(ctx context.Context) error {
 	inside := completion.Inside()
 	if p.closing.CompareAndSwap(false, true) {

@@ -33,6 +33,9 @@ type transactions struct {
 	// SendOffsetsToTransaction whose result nobody has taken: one that timed out
 	// goes on, and the same call made again waits for it.
 	pending *sender.Transact
+	// abandoned is a PrepareTransaction that Close found before anybody was told
+	// what is prepared: it is aborted, and nobody may decide otherwise.
+	abandoned *sender.Transact
 }
 
 // InitTransactions readies a producer with a transactional id: it finds the
@@ -85,7 +88,7 @@ func (p *Producer) AbortTransaction(ctx context.Context) error {
 // transact passes a call to the loop and waits for its end. A call like it that
 // nobody has heard the end of is waited for instead, and tells its result.
 func (p *Producer) transact(ctx context.Context, call *sender.Transact) error {
-	if err := p.mayTransact(call.Call); err != nil {
+	if err := p.mayTransact(call); err != nil {
 		return err
 	}
 	t := &p.transactions
@@ -94,7 +97,7 @@ func (p *Producer) transact(ctx context.Context, call *sender.Transact) error {
 	switch over := p.over(); {
 	case over != nil:
 		t.mu.Unlock()
-		return p.afterwards(op, call.Call, over)
+		return p.afterwards(op, call, over)
 	case op == nil:
 		if err := ctx.Err(); err != nil && call.Call != txn.Abort { // an abort is always wanted
 			t.mu.Unlock()
@@ -103,37 +106,44 @@ func (p *Producer) transact(ctx context.Context, call *sender.Transact) error {
 		op = call
 		p.loop.Transact(op)
 		t.pending = op
-	case op.Call != call.Call || op.Keep != call.Keep || op.Means != call.Means:
+	case !op.Same(call):
 		t.mu.Unlock()
 		return &failure{is: ErrInvalidState, text: fmt.Sprintf(
-			"%v: the end of %v is not known yet: call that again first", call.Call, op.Call)}
+			"%v: the end of %v is not known yet: call that again first", call.Name(), op.Name())}
 	}
 	t.mu.Unlock()
 	if err := p.awaitCall(ctx, op); err != nil {
 		return err
 	}
-	call.Prepared = op.Prepared
+	if op != call { // else whoever waits for the same may be reading it
+		call.Prepared = op.Prepared
+	}
 	err := p.transactionError(op.Err)
 	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err == nil && t.abandoned == op {
+		return ErrClosed
+	}
 	if t.pending == op && !errors.Is(err, ErrOutcomeUnknown) { // who asks again hears it again
 		t.pending = nil
 	}
-	t.mu.Unlock()
 	return err
 }
 
 // mayTransact refuses calls that make no sense whatever the state is.
-func (p *Producer) mayTransact(call txn.Event) error {
+func (p *Producer) mayTransact(call *sender.Transact) error {
 	if p.settings.transactionalID == "" {
 		return &failure{is: ErrInvalidState, text: fmt.Sprintf(
-			"%v: this producer has no transactions: set transactional.id", call)}
+			"%v: this producer has no transactions: set transactional.id", call.Name())}
 	}
-	if (call == txn.Prepare || call == txn.Complete) && !p.settings.twoPhaseCommit {
-		return twoPhaseDisabled(call.String())
+	twoPhase := call.Call == txn.Prepare || call.Call == txn.Complete || call.Keep
+	if twoPhase && !p.settings.twoPhaseCommit {
+		return &failure{is: ErrInvalidState, text: call.Name() +
+			": this producer has no two-phase commit: set transaction.two.phase.commit.enable"}
 	}
 	if completion.Inside() {
 		return &failure{is: ErrInvalidState, text: fmt.Sprintf(
-			"%v in a callback would wait for itself", call)}
+			"%v in a callback would wait for itself", call.Name())}
 	}
 	return nil
 }
@@ -149,12 +159,17 @@ func (p *Producer) over() error {
 }
 
 // afterwards is what a call says once the producer is over. One that was made
-// before and timed out, pending, still has its own end.
-func (p *Producer) afterwards(pending *sender.Transact, call txn.Event, over error) error {
-	if pending == nil || pending.Call != call {
+// before and timed out, pending, still has its own end; but what Close found
+// prepared, and nobody knew of, it has aborted.
+func (p *Producer) afterwards(pending, call *sender.Transact, over error) error {
+	if pending == nil || !pending.Same(call) || call.Call == txn.Prepare {
 		return over
 	}
-	return p.ended(pending, over)
+	err := p.ended(pending, over)
+	if err == nil {
+		call.Prepared = pending.Prepared
+	}
+	return err
 }
 
 // ended is what a call says that is not waited for any more because of cause.
@@ -168,7 +183,7 @@ func (p *Producer) ended(op *sender.Transact, cause error) error {
 		return cause
 	}
 	return &failure{is: cause, cause: ErrOutcomeUnknown, text: fmt.Sprintf(
-		"%v: %v; whether the transaction was committed is not known", op.Call, cause)}
+		"%v: %v; whether the transaction was committed is not known", op.Name(), cause)}
 }
 
 // awaitCall waits for a call's end, at most max.block.ms.
@@ -192,18 +207,18 @@ func (p *Producer) awaitCall(ctx context.Context, op *sender.Transact) error {
 	if errors.Is(cause, errMaxBlock) {
 		f.is = ErrTimeout
 		f.text = fmt.Sprintf("%v has not come to an end within max.block.ms=%d",
-			op.Call, p.settings.maxBlock.Milliseconds())
+			op.Name(), p.settings.maxBlock.Milliseconds())
 	} else {
-		f.text = fmt.Sprintf("%v has not come to an end: %v", op.Call, cause)
+		f.text = fmt.Sprintf("%v has not come to an end: %v", op.Name(), cause)
 	}
 	f.text += p.recently()
 	switch op.Call {
 	case txn.Commit, txn.Complete:
 		f.cause = ErrOutcomeUnknown
 		f.text += fmt.Sprintf("; whether the transaction will be committed is not known: "+
-			"call %v again to wait on", op.Call)
+			"call %v again to wait on", op.Name())
 	default:
-		f.text += fmt.Sprintf("; call %v again to wait on", op.Call)
+		f.text += fmt.Sprintf("; call %v again to wait on", op.Name())
 	}
 	return f
 }
@@ -235,8 +250,8 @@ func (p *Producer) transactionError(err error) error {
 		f.text = "the transaction can only be aborted: " + f.text
 	case e.State == txn.Fatal && e.Code == errcode.ProducerFenced:
 		f.is = ErrFenced
-		f.text += ": another producer with this transactional.id took over, or the coordinator" +
-			" aborted the transaction after transaction.timeout.ms: close this one"
+		f.text += ": another producer with this transactional.id took over, or " +
+			p.overtaker() + ": close this one"
 	case e.State == txn.Fatal:
 		f.is = ErrFatal
 		f.text += ": close it and start a new one"
@@ -244,6 +259,23 @@ func (p *Producer) transactionError(err error) error {
 		f.is = KafkaError(e.Code)
 	}
 	return f
+}
+
+// overtaker is who has ended the transaction in our place, if not the next producer.
+func (p *Producer) overtaker() string {
+	if p.settings.twoPhaseCommit {
+		return "somebody ended the transaction (as posthaste transactions force-terminate does)"
+	}
+	return "the coordinator aborted the transaction after transaction.timeout.ms"
+}
+
+// leftOpen is what becomes of a transaction that this producer cannot end.
+func (p *Producer) leftOpen() string {
+	if p.settings.twoPhaseCommit {
+		return "the transaction may stay open, for it has no timeout, until the next producer" +
+			" of the transactional.id or posthaste transactions force-terminate ends it"
+	}
+	return "the coordinator aborts the transaction after transaction.timeout.ms"
 }
 
 // transactionState makes Send legal or not. It runs on the loop's goroutine.
@@ -320,7 +352,7 @@ func (p *Producer) endTransaction(ctx context.Context) error {
 			if err := p.awaitEnd(ctx, op); err != nil {
 				return err
 			}
-			closing = op.Call != txn.Prepare // nobody was told what is prepared
+			closing = !t.abandon(op)
 		}
 		op = &sender.Transact{Call: txn.Abort, Closing: closing}
 		p.loop.Transact(op)
@@ -328,12 +360,24 @@ func (p *Producer) endTransaction(ctx context.Context) error {
 	return p.awaitEnd(ctx, op)
 }
 
+// abandon reports whether op has prepared a transaction that nobody was told of. From
+// then on nobody is.
+func (t *transactions) abandon(op *sender.Transact) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if op.Call != txn.Prepare || t.pending != op {
+		return false
+	}
+	t.abandoned = op
+	return true
+}
+
 func (p *Producer) awaitEnd(ctx context.Context, op *sender.Transact) error {
 	select {
 	case <-op.Finished.Done:
 		return nil // or nothing was open
 	case <-ctx.Done():
-		return fmt.Errorf("close: %v has not come to an end: %w; the coordinator aborts"+
-			" the transaction after transaction.timeout.ms", op.Call, context.Cause(ctx))
+		return fmt.Errorf("close: %s has not come to an end: %w; %s",
+			op.Name(), context.Cause(ctx), p.leftOpen())
 	}
 }

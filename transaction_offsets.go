@@ -41,7 +41,7 @@ type GroupMetadata struct {
 func (p *Producer) SendOffsetsToTransaction(
 	ctx context.Context, offsets map[TopicPartition]OffsetAndMetadata, group GroupMetadata,
 ) error {
-	if err := p.mayTransact(txn.SendOffsets); err != nil {
+	if err := p.mayTransact(&sender.Transact{Call: txn.SendOffsets}); err != nil {
 		return err
 	}
 	if err := p.over(); err != nil {
@@ -101,8 +101,9 @@ func (p *Producer) SendOffsetsToTransaction(
 //	matches ErrInvalidState     the producer is in no state to begin
 //
 // An error that says that the abort failed as well: the coordinator aborts the
-// transaction after transaction.timeout.ms, and nobody commits it. The next
-// InTransaction first waits for what an earlier one left unfinished.
+// transaction after transaction.timeout.ms (with transaction.two.phase.commit.enable
+// the id's next producer does), and nobody commits it. The next InTransaction first
+// waits for what an earlier one left unfinished.
 func (p *Producer) InTransaction(ctx context.Context, fn func(context.Context) error) error {
 	if err := p.finishPending(ctx); err != nil {
 		return err
@@ -163,6 +164,5 @@ func (p *Producer) abortAfter(ctx context.Context, err error) error {
 		return aborting
 	}
 	return &failure{is: err, cause: aborting, text: fmt.Sprintf(
-		"%v; and the abort after it: %v; the coordinator aborts the transaction after"+
-			" transaction.timeout.ms", err, aborting)}
+		"%v; and the abort after it: %v; %s", err, aborting, p.leftOpen())}
 }

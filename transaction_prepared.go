@@ -79,7 +79,9 @@ func (s *PreparedTxnState) UnmarshalText(text []byte) (err error) {
 
 // InitTransactionsKeepPrepared is InitTransactions of a producer that comes after
 // one that may have prepared a transaction: what is open is kept, and earlier
-// producers are fenced all the same. If there was one, the producer is in state
+// producers are fenced from ending it. That is at the coordinator only: one of them
+// that is alive may still prepare what it has begun, so the database has to fence
+// as well (see PrepareTransaction). If something was open, the producer is in state
 // Prepared, and CompleteTransaction, CommitTransaction or AbortTransaction follows;
 // the zero state says that there was none.
 //
@@ -91,18 +93,7 @@ func (s *PreparedTxnState) UnmarshalText(text []byte) (err error) {
 //
 // Source: KIP-939, KafkaProducer.initTransactions(keepPreparedTxn).
 func (p *Producer) InitTransactionsKeepPrepared(ctx context.Context) (PreparedTxnState, error) {
-	if err := p.mayTransact(txn.Init); err != nil {
-		return PreparedTxnState{}, err
-	}
-	if !p.settings.twoPhaseCommit {
-		return PreparedTxnState{}, twoPhaseDisabled("InitTransactionsKeepPrepared")
-	}
 	return p.prepared(ctx, &sender.Transact{Call: txn.Init, Keep: true})
-}
-
-func twoPhaseDisabled(call string) error {
-	return &failure{is: ErrInvalidState, text: call +
-		": this producer has no two-phase commit: set transaction.two.phase.commit.enable"}
 }
 
 // PrepareTransaction is the first phase of a two-phase commit: it sends everything
@@ -113,10 +104,16 @@ func twoPhaseDisabled(call string) error {
 // leaves the transaction open; the next producer of the transactional id finds it
 // with InitTransactionsKeepPrepared.
 //
+// It asks no coordinator, so it does not notice that another producer of the id took
+// over: the commit does, with ErrFenced. By then a decision that this producer had
+// stored would have been lost, or have taken the place of its successor's. So store
+// the decision only if this instance still owns what says so in the database, such
+// as a row with the instance's number or a lease, in the same database transaction.
+//
 //	ErrAbortable     a record or offset failed: abort the transaction
 //	ErrTimeout       call it again to wait on
 //	ErrInvalidState  no transaction is open, or transaction.two.phase.commit.enable is not set
-//	ErrFenced        another producer of the same transactional id took over
+//	ErrFenced        a broker has said that another producer of the id took over
 //	ErrFatal         the producer is of no use any more
 //
 // Source: KIP-939, KafkaProducer.prepareTransaction.

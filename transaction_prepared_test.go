@@ -175,7 +175,8 @@ func TestAPreparedTransactionIsCompletedByTheNextProducer(t *testing.T) {
 		t.Errorf("kept is %q, and nothing is open", kept)
 	}
 	err = last.CompleteTransaction(t.Context(), three)
-	if !errors.Is(err, posthaste.ErrInvalidState) {
+	if !errors.Is(err, posthaste.ErrInvalidState) ||
+		!strings.Contains(err.Error(), "CompleteTransaction of "+three.String()+" leads to") {
 		t.Errorf("complete with nothing prepared is %v", err)
 	}
 	if got := s.committed(); got != "four one two" || s.offset() != 2 {
@@ -206,6 +207,36 @@ func TestAPreparedTransactionOutlivesTheBroker(t *testing.T) {
 	s.ok(r.CompleteTransaction(t.Context(), state))
 	if got := s.committed(); got != "one" {
 		t.Errorf("a reader of committed records sees %s", got)
+	}
+}
+
+// Close aborts what was prepared if nobody was told of it, and then nobody is.
+func TestAPreparedTransactionThatNobodyKnowsOfIsAbortedByClose(t *testing.T) {
+	s := newTwoPhase(t, "", "true")
+	cfg := posthaste.DefaultConfig()
+	cfg.BootstrapServers = []string{s.b.Addr()}
+	cfg.TransactionalID, cfg.Transaction2PC = "billing", true
+	p, err := posthaste.NewProducer(cfg)
+	s.ok(err)
+	s.ok(p.InitTransactions(t.Context()))
+	s.ok(p.BeginTransaction())
+	s.b.Inject(broker.Produce().DelayResponse(time.Second))
+	_, err = p.Send(t.Context(), posthaste.Record{Topic: "orders", Value: []byte("one")})
+	s.ok(err)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err = p.PrepareTransaction(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("prepare without an answer is %v", err)
+	}
+	s.ok(p.Close(t.Context()))
+	state, err := p.PrepareTransaction(t.Context())
+	if state.HasTransaction() || !errors.Is(err, posthaste.ErrClosed) {
+		t.Errorf("prepare after Close is %q, %v, want ErrClosed", state, err)
+	}
+	kept, err := s.producer().InitTransactionsKeepPrepared(t.Context())
+	s.ok(err)
+	if kept.HasTransaction() {
+		t.Errorf("%q is kept, and Close had aborted it", kept)
 	}
 }
 

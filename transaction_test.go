@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"runtime"
 	"strings"
 	"sync"
@@ -11,6 +12,11 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/posthaste-go/posthaste/internal/errcode"
+	"github.com/posthaste-go/posthaste/internal/producer/sender"
+	"github.com/posthaste-go/posthaste/internal/producer/txn"
+	"github.com/posthaste-go/posthaste/internal/protocol"
 )
 
 // transactional starts a producer with a transactional id over b.
@@ -208,6 +214,76 @@ func TestACommitThatIsInterruptedByCloseIsNotKnown(t *testing.T) {
 	})
 }
 
+// Two goroutines that make the same call wait for one request and hear its end both.
+func TestTheSameCallTwiceIsOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &coordinating{TB: t, version: 2, release: make(chan struct{}),
+			hold: protocol.InitProducerID}
+		p := transactional(t, b)
+		var calls sync.WaitGroup
+		for range 2 {
+			calls.Go(func() {
+				if err := p.InitTransactions(t.Context()); err != nil {
+					t.Errorf("InitTransactions: %v", err)
+				}
+			})
+		}
+		synctest.Wait() // both wait for the answer
+		close(b.release)
+		calls.Wait()
+		b.end(p)
+		if n := strings.Count(strings.Join(b.requests, "\n"), "InitProducerId"); n != 1 {
+			t.Errorf("%d InitProducerId were sent, want 1:\n%s", n, strings.Join(b.requests, "\n"))
+		}
+	})
+}
+
+// What a text tells the user to call again is the call that the user made, and with
+// two-phase commit nobody is said to abort a transaction that nobody does.
+func TestTextsNameTheCallsOfTwoPhaseCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := DefaultConfig()
+		cfg.BootstrapServers = []string{"broker:9092"}
+		cfg.TransactionalID, cfg.Transaction2PC, cfg.MaxBlock = "x", true, time.Second
+		cfg.Logger = slog.New(slog.DiscardHandler)
+		cfg.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		p, err := NewProducer(cfg)
+		must(t, err)
+		_, keep := p.InitTransactionsKeepPrepared(t.Context())
+		complete := p.CompleteTransaction(t.Context(), PreparedTxnState{id: 1001, epoch: 3})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for _, tt := range []struct {
+			err   error
+			parts []string
+		}{
+			{keep, []string{"InitTransactionsKeepPrepared has not come to an end",
+				"call InitTransactionsKeepPrepared again"}},
+			{p.InitTransactions(t.Context()), []string{
+				"InitTransactions: the end of InitTransactionsKeepPrepared is not known"}},
+			{complete, []string{"CompleteTransaction of 1000:3: the end of"}},
+			{p.Close(ctx), []string{"close: InitTransactionsKeepPrepared",
+				"posthaste transactions force-terminate"}},
+			{p.transactionError(&sender.TransactionError{State: txn.Fatal, Doing: "commit",
+				Code: errcode.ProducerFenced}), []string{"posthaste transactions force-terminate"}},
+		} {
+			if tt.err == nil {
+				t.Errorf("no error, want %q", tt.parts)
+				continue
+			}
+			text := tt.err.Error()
+			for _, part := range tt.parts {
+				if !strings.Contains(text, part) || strings.Contains(text, "transaction.timeout.ms") {
+					t.Errorf("%q, want %q in it and no timeout", text, part)
+				}
+			}
+		}
+	})
+}
+
 func TestTwoPhaseCommitNeedsACoordinatorThatHasIt(t *testing.T) {
 	b := &coordinating{TB: t, version: 2}
 	cfg := DefaultConfig()
@@ -218,7 +294,7 @@ func TestTwoPhaseCommitNeedsACoordinatorThatHasIt(t *testing.T) {
 	must(t, err)
 	err = p.InitTransactions(t.Context())
 	for _, part := range []string{"broker:9092", "transaction.two.phase.commit.enable",
-		"InitProducerID version 6", "0 to 5", "unstable.api.versions.enable"} {
+		"InitProducerId version 6", "0 to 5", "unstable.api.versions.enable"} {
 		if !errors.Is(err, ErrFatal) || !strings.Contains(err.Error(), part) {
 			t.Errorf("InitTransactions is %v, want ErrFatal that says %q", err, part)
 		}

@@ -53,8 +53,13 @@ const (
 	DescribeTopicPartitions Key = 75
 )
 
-// String is Kafka's name of the API, as Produce.
-func (k Key) String() string { return kmsg.NameForKey(int16(k)) }
+// String is Kafka's name of the API, as InitProducerId. Source: the names of the
+// message definitions.
+func (k Key) String() string { return spelling.Replace(kmsg.NameForKey(int16(k))) }
+
+// spelling is what package kmsg writes otherwise than Kafka.
+var spelling = strings.NewReplacer("ProducerID", "ProducerId", "SASL", "Sasl",
+	"SCRAM", "Scram", "ACLs", "Acls", "ISR", "Isr")
 
 // KeyNamed is the API with Kafka's name, in any case, and whether there is one.
 func KeyNamed(name string) (Key, bool) {

@@ -50,6 +50,21 @@ func TestHeadersHaveTheVersionsOfKafka(t *testing.T) {
 	}
 }
 
+func TestAPIsHaveTheNamesOfKafka(t *testing.T) {
+	for key, want := range map[Key]string{
+		Produce: "Produce", 4: "LeaderAndIsr", SASLHandshake: "SaslHandshake",
+		APIVersions: "ApiVersions", InitProducerID: "InitProducerId", 30: "CreateAcls",
+		SASLAuthenticate: "SaslAuthenticate", 50: "DescribeUserScramCredentials",
+	} {
+		if got := key.String(); got != want {
+			t.Errorf("API %d is %s, want %s", int16(key), got, want)
+		}
+		if got, ok := KeyNamed(want); !ok || got != key {
+			t.Errorf("%s is API %d, %t, want %d", want, int16(got), ok, int16(key))
+		}
+	}
+}
+
 func TestRequestHeaderRoundTrip(t *testing.T) {
 	tests := []RequestHeader{
 		{Key: Produce, Version: 8, CorrelationID: 7, ClientID: []byte("app")},

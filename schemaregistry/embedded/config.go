@@ -24,7 +24,9 @@ type Config struct {
 	Advertise string
 
 	// CertFile and KeyFile are a certificate, with those in between, and its key, in
-	// PEM; with them the registry serves HTTPS. Setting: ssl.keystore.location.
+	// PEM; with them the registry serves HTTPS. The certificate has to name the host of
+	// Advertise, at which other registries reach this one. Setting:
+	// ssl.keystore.location.
 	CertFile, KeyFile string
 	// TrustFile has the certificates, in PEM, of whoever signed those of the other
 	// registries of the cluster; empty means the system's and CertFile. Setting:
@@ -33,7 +35,8 @@ type Config struct {
 	// UsersFile has lines of NAME:PASSWORD, which may have roles behind a comma that
 	// do nothing here; with it, requests need one of them as
 	// HTTP's basic authentication. Registries of a cluster need the same users, as
-	// they pass requests on. Setting: authentication.method=BASIC.
+	// they pass requests on, though never from one with HTTPS to one without.
+	// Setting: authentication.method=BASIC.
 	UsersFile string
 
 	// BootstrapServers are brokers of the cluster that keeps the schemas. If there

@@ -111,7 +111,8 @@ func (s *Server) serve(listener net.Listener, cfg Config, cluster string) {
 		Registry: registry.New(s.topic.State, s.topic,
 			registry.Config{Compatibility: cfg.Compatibility, Logger: cfg.Logger}),
 		Leader: s.elector, Log: s.topic, Logger: cfg.Logger, Timeout: cfg.WriteTimeout,
-		Client: s.secure.peers, Cluster: cluster, Group: cfg.Group, Version: version, Commit: commit,
+		Client: s.secure.peers, LeaderHTTPS: s.secure.server != nil && s.secure.users != nil,
+		Cluster: cluster, Group: cfg.Group, Version: version, Commit: commit,
 	})
 	if s.secure.users != nil {
 		handler = rest.Authenticate(handler, s.secure.users, realm)

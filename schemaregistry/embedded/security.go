@@ -8,12 +8,19 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/posthaste-go/posthaste/schemaregistry/internal/rest"
 )
 
 // realm is what browsers show when they ask for a password.
 const realm = "SchemaRegistry"
+
+// What connections to other registries may take, as net/http has it.
+const (
+	handshakeTimeout = 10 * time.Second
+	idleTimeout      = 90 * time.Second
+)
 
 // security is what Config says of HTTPS and passwords, read and checked.
 type security struct {
@@ -35,6 +42,8 @@ func (c Config) security() (s security, err error) {
 			return s, fmt.Errorf("registry config: UsersFile %s: %w", c.UsersFile, err)
 		}
 	}
+	peers := peerTransport()
+	s.peers = &http.Client{Transport: peers}
 	if c.CertFile == "" {
 		return s, nil
 	}
@@ -47,10 +56,18 @@ func (c Config) security() (s security, err error) {
 	if err != nil {
 		return s, err
 	}
-	s.peers = &http.Client{Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-	}}
+	peers.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	return s, nil
+}
+
+// peerTransport has the timeouts of net/http, also in a program that has put
+// something else in the default's place.
+func peerTransport() *http.Transport {
+	if base, ok := http.DefaultTransport.(*http.Transport); ok {
+		return base.Clone()
+	}
+	return &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true,
+		TLSHandshakeTimeout: handshakeTimeout, IdleConnTimeout: idleTimeout}
 }
 
 // trusted is whose certificates the other registries may have.

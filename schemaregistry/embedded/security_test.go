@@ -95,6 +95,36 @@ func TestHTTPSAndPasswords(t *testing.T) {
 	}
 }
 
+// Where passwords are sent over HTTPS only, none goes to a leader that has none.
+func TestPasswordsAreNotPassedOnInTheClear(t *testing.T) {
+	b := broker.Run(t, broker.Config{})
+	cert, key, roots := certificate(t)
+	users := write(t, "users", "ann: secret\n")
+	leader := embedded.Run(t, embedded.Config{BootstrapServers: []string{b.Addr()}, UsersFile: users})
+	r := embedded.Run(t, embedded.Config{BootstrapServers: []string{b.Addr()}, UsersFile: users,
+		CertFile: cert, KeyFile: key})
+	client := func(url string) *schemaregistry.Client {
+		c, err := schemaregistry.NewClient(schemaregistry.Config{URLs: []string{url},
+			Username: "ann", Password: "secret", TLS: &tls.Config{RootCAs: roots}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Close)
+		return c
+	}
+	s := schemaregistry.Schema{Type: schemaregistry.Avro, Text: `"int"`}
+	got, err := client(r.URL()).Register(t.Context(), "s", s, schemaregistry.RegisterOptions{})
+	var refused *schemaregistry.Error
+	if !errors.As(err, &refused) || refused.Status != http.StatusInternalServerError ||
+		!strings.Contains(err.Error(), leader.URL()+" serves no HTTPS") {
+		t.Errorf("registered %+v, %v, want a refusal that names the leader", got, err)
+	}
+	got, err = client(leader.URL()).Register(t.Context(), "s", s, schemaregistry.RegisterOptions{})
+	if err != nil || got.ID != 1 {
+		t.Errorf("the leader registers %+v, %v", got, err)
+	}
+}
+
 func TestIllegalSecurityIsRefusedBeforeAnythingStarts(t *testing.T) {
 	cert, key, _ := certificate(t)
 	other, _, _ := certificate(t)
@@ -113,8 +143,8 @@ func TestIllegalSecurityIsRefusedBeforeAnythingStarts(t *testing.T) {
 		{"no users", "there is no user", embedded.Config{UsersFile: write(t, "u", "# none\n")}},
 		{"a user without a password", "line 2: want NAME:PASSWORD",
 			embedded.Config{UsersFile: write(t, "u", "a:b\nc\n")}},
-		{"a user twice", "line 2: user a is there twice",
-			embedded.Config{UsersFile: write(t, "u", "a:b\na:c\n")}},
+		{"a user twice", "line 3: the same user as in line 1",
+			embedded.Config{UsersFile: write(t, "u", "a:b\n\na:c\n")}},
 		{"a password's hash", "line 1: a password as MD5 cannot be checked",
 			embedded.Config{UsersFile: write(t, "u", "a: MD5:0123,admin\n")}},
 	} {

@@ -89,6 +89,45 @@ func TestAKeptTransactionIsAbortedByTheNextThatDoesNotKeep(t *testing.T) {
 	})
 }
 
+// A fence that could not be stored has ended nothing: what is kept then is known by
+// the epoch that its producer was told, and that producer is fenced all the same.
+func TestATransactionIsKeptAfterAFenceThatWasNotStored(t *testing.T) {
+	for _, takeovers := range []int{0, 2} {
+		for _, restarts := range []bool{false, true} {
+			bubble(t, twoPhase, func(t *testing.T, w *world) {
+				first, last := w.kept(takeovers)
+				r := InitRequest{TransactionalID: "x", Timeout: 60_000, TwoPhaseCommit: true}
+				w.log.full = true
+				for range 2 {
+					_, code := w.Init(r)
+					w.must(code, errcode.CoordinatorNotAvailable)
+				}
+				r.KeepPrepared = true
+				_, code := w.Init(r)
+				w.must(code, errcode.CoordinatorNotAvailable)
+				w.log.full = false
+				got, code := w.Init(r)
+				w.must(code, errcode.None)
+				if want := (Granted{Producer{last.ID, last.Epoch + 1}, first}); got != want {
+					t.Errorf("after %d takeovers granted %+v, want %+v", takeovers, got, want)
+				}
+				if restarts {
+					w.restart()
+				}
+				w.is(Ongoing, first)
+				_, code = w.End("x", last, true, Version2)
+				w.must(code, errcode.ProducerFenced)
+				_, code = w.End("x", got.Producer, true, Version2)
+				w.must(code, errcode.None)
+				if m := w.took(); len(m) != 1 || !m[0].Commit ||
+					m[0].Producer != (Producer{first.ID, first.Epoch + 1}) {
+					t.Errorf("after %d takeovers markers %+v", takeovers, m)
+				}
+			})
+		}
+	}
+}
+
 // With nothing open keeping is initializing.
 func TestThereIsNothingToKeep(t *testing.T) {
 	bubble(t, twoPhase, func(t *testing.T, w *world) {

@@ -86,6 +86,9 @@ func (m *metadata) client() Producer {
 func (m metadata) keeping(
 	timeout int32, now int64, newID func() (int64, error),
 ) (metadata, errcode.Code) {
+	if m.fenceNotKept { // what was prepared is known by the epoch that its producer has
+		m.lower()
+	}
 	next := m.client()
 	if next.Epoch++; next.Epoch > lastEpoch {
 		id, err := newID()
@@ -153,6 +156,16 @@ func (m *metadata) raise() {
 	if m.nextEpoch != noEpoch && m.nextEpoch < math.MaxInt16 {
 		m.nextEpoch++
 	}
+}
+
+// lower takes back what raise did for a fence that could not be stored. An open
+// transaction's epochs are at most lastEpoch, so that raise has changed them.
+func (m *metadata) lower() {
+	m.Epoch--
+	if m.nextEpoch != noEpoch {
+		m.nextEpoch--
+	}
+	m.fenceNotKept = false
 }
 
 // preparing is m with its end decided. nextID is the producer id to go on with

@@ -34,6 +34,24 @@ type Transact struct {
 	Err      error       // nil, a *txn.StateError or a *TransactionError
 }
 
+// Name is the call as whoever made it knows it.
+func (t *Transact) Name() string {
+	switch {
+	case t.Call == txn.Init && t.Keep:
+		return "InitTransactionsKeepPrepared"
+	case t.Call == txn.Complete && t.Means.ID < 0:
+		return "CompleteTransaction of no transaction"
+	case t.Call == txn.Complete:
+		return fmt.Sprintf("%v of %d:%d", t.Call, t.Means.ID, t.Means.Epoch)
+	}
+	return t.Call.String()
+}
+
+// Same reports whether t and o ask for the same.
+func (t *Transact) Same(o *Transact) bool {
+	return t.Call == o.Call && t.Keep == o.Keep && t.Means == o.Means
+}
+
 // TransactionError is why a transactional call failed.
 type TransactionError struct {
 	// State is what became of the producer: AbortableError, Fatal, or
@@ -118,6 +136,9 @@ func (c *Core) transact(call *Transact) {
 		}
 	}
 	if err := t.machine.Call(event); err != nil {
+		if e, ok := errors.AsType[*txn.StateError](err); ok {
+			e.Name = call.Name()
+		}
 		c.finish(call, err)
 		return
 	}

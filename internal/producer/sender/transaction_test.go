@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"testing"
 
 	"github.com/posthaste-go/posthaste/internal/errcode"
 	"github.com/posthaste-go/posthaste/internal/producer/metadata"
@@ -178,5 +179,20 @@ func (h *harness) refusePartitions(args []string) {
 		})
 		answer.Partitions = append(answer.Partitions,
 			PartitionCode{TopicPartition: at, Code: code(h, why)})
+	}
+}
+
+func TestACallHasTheNameThatItsUserKnows(t *testing.T) {
+	id := producerid.ID{ID: 1000, Epoch: 3}
+	for want, call := range map[string]*Transact{
+		"InitTransactions":                      {Call: txn.Init},
+		"InitTransactionsKeepPrepared":          {Call: txn.Init, Keep: true},
+		"CompleteTransaction of 1000:3":         {Call: txn.Complete, Means: id},
+		"CompleteTransaction of no transaction": {Call: txn.Complete, Means: producerid.NoID},
+		"AbortTransaction":                      {Call: txn.Abort, Closing: true},
+	} {
+		if got := call.Name(); got != want {
+			t.Errorf("%+v is named %s, want %s", call, got, want)
+		}
 	}
 }

@@ -18,7 +18,10 @@
 // Source: TransactionManager.State, KIP-939.
 package txn
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // State is where a transactional producer stands.
 type State uint8
@@ -127,13 +130,14 @@ func (s State) Next(e Event) (State, bool) {
 // changed.
 type StateError struct {
 	Call Event
-	From State // the present state
-	To   State // the state that the call leads to where it is legal
+	Name string // of the call as whoever made it knows it; empty for Call's own
+	From State  // the present state
+	To   State  // the state that the call leads to where it is legal
 }
 
 func (e *StateError) Error() string {
 	return fmt.Sprintf("%v leads to state %v, which cannot follow state %v: %s",
-		e.Call, e.To, e.From, e.remedy())
+		cmp.Or(e.Name, e.Call.String()), e.To, e.From, e.remedy())
 }
 
 // remedy says what to do instead.

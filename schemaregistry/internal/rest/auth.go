@@ -21,7 +21,7 @@ type Users struct {
 // or hashed are refused. Errors name the line, not what is in it.
 func ReadUsers(r io.Reader) (*Users, error) {
 	u := &Users{passwords: map[string][sha256.Size]byte{}}
-	lines := bufio.NewScanner(r)
+	lines, at := bufio.NewScanner(r), map[string]int{}
 	for n := 1; lines.Scan(); n++ {
 		line := strings.TrimSpace(lines.Text())
 		if line == "" || strings.HasPrefix(line, "#") {
@@ -39,9 +39,10 @@ func ReadUsers(r io.Reader) (*Users, error) {
 					"write the password itself", n, strings.TrimSuffix(form, ":"))
 			}
 		}
-		if _, twice := u.passwords[name]; twice {
-			return nil, fmt.Errorf("line %d: user %s is there twice", n, name)
+		if before := at[name]; before > 0 {
+			return nil, fmt.Errorf("line %d: the same user as in line %d", n, before)
 		}
+		at[name] = n
 		u.passwords[name] = sha256.Sum256([]byte(password))
 	}
 	if err := lines.Err(); err != nil {

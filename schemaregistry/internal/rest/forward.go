@@ -109,12 +109,20 @@ func (f *forwardedAnswer) refused() bool {
 		body.Code == registry.CodeUnknownLeader
 }
 
+// forward has the leader do what is asked, and waits until its write is here. That
+// takes no longer than the leader's wait for its own lease, its write, and our
+// reading of it.
 func (h *Handler) forward(c *call, leader string) (*forwardedAnswer, error) {
-	ctx := context.WithoutCancel(c.Context())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), 3*h.Timeout)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, c.Method, leader+c.URL.RequestURI(),
 		bytes.NewReader(c.body))
 	if err != nil {
 		return nil, err
+	}
+	if h.LeaderHTTPS && request.URL.Scheme != "https" {
+		return nil, fmt.Errorf("%s serves no HTTPS, and passwords are not sent without: "+
+			"give it a certificate, as this registry has", leader)
 	}
 	request.Header = c.Header.Clone()
 	request.Header.Set(forwardHeader, "true")

@@ -45,6 +45,9 @@ type Config struct {
 	Timeout                         time.Duration // to wait for a leader
 	// Client carries requests to the leader; nil means http.DefaultClient.
 	Client *http.Client
+	// LeaderHTTPS refuses to send requests, which have passwords, to a leader that
+	// serves plain HTTP: whoever is in the group says where it leads.
+	LeaderHTTPS bool
 }
 
 // Handler is the API. It is safe for concurrent use.
@@ -58,6 +61,11 @@ func New(c Config) *Handler {
 	if c.Client == nil {
 		c.Client = http.DefaultClient
 	}
+	client := *c.Client
+	client.CheckRedirect = func(*http.Request, []*http.Request) error {
+		return errors.New("it redirects, and registries do not")
+	}
+	c.Client = &client
 	return &Handler{Config: c, reg: c.Registry}
 }
 
