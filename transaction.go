@@ -62,7 +62,8 @@ func (p *Producer) BeginTransaction() error {
 // log, all callbacks have run, and readers with isolation.level=read_committed
 // will see all of it.
 //
-//	ErrAbortable       a record or offset failed; nothing is committed, abort it
+//	ErrAbortable       a record or offset failed, or the coordinator says so: abort it;
+//	                   if that succeeds nothing is committed
 //	ErrOutcomeUnknown  max.block.ms or ctx ended first: call it again to wait on;
 //	                   with ErrClosed, the producer was closed meanwhile
 //	ErrInvalidState    no transaction is open
@@ -80,7 +81,8 @@ func (p *Producer) CommitTransaction(ctx context.Context) error {
 // fail with ErrTransactionAborted; those that were are waited for.
 //
 // After ErrTimeout, or when ctx ends, the abort goes on; called again it waits
-// for the same. Other errors: ErrInvalidState, ErrFatal, ErrFenced.
+// for the same. Other errors: ErrInvalidState, ErrFatal, ErrFenced; ErrFatal with
+// ErrOutcomeUnknown if a commit failed whose first request may have succeeded.
 func (p *Producer) AbortTransaction(ctx context.Context) error {
 	return p.transact(ctx, &sender.Transact{Call: txn.Abort})
 }

@@ -427,6 +427,9 @@ func (a *living) abortIt(t *transaction) bool {
 		a.book.fail("abort of %v: %v", t, err)
 	}
 	t.result, t.cause = failed, errors.Join(t.cause, err)
+	if errors.Is(err, posthaste.ErrOutcomeUnknown) { // of the commit before
+		t.result = unknown
+	}
 	return false
 }
 
