@@ -123,7 +123,8 @@ func (c *Core) askAnother() {
 	other := c.leastLoaded(n)
 	free := other != nil && other.load() == 0 && (c.doubtful(n) || !c.doubtful(other))
 	if n.id == asideID && !free {
-		if waited >= c.suspectAfter()<<min(n.failures, 4) { // with nothing before the request
+		known := other != nil && c.doubtful(n) && !c.doubtful(other)
+		if known || waited >= c.suspectAfter()<<min(n.failures, 1) { // nothing stood before it
 			c.hangUp(n, errSilent)
 		}
 		return
