@@ -24,10 +24,18 @@ func Rat(text string) (*big.Rat, bool) {
 	if len(text) > maxDigits {
 		return nil, false
 	}
-	if _, exponent, ok := strings.Cut(strings.ToLower(text), "e"); ok {
-		if len(strings.TrimLeft(exponent, "+-0")) > 3 {
-			return nil, false
-		}
+	if LongExponent(text) {
+		return nil, false
 	}
 	return new(big.Rat).SetString(text)
+}
+
+// ExponentDigits is how many digits the exponent of a number may have whose exact
+// value is made: it has as many digits as the exponent says.
+const ExponentDigits = 3
+
+// LongExponent reports whether a number's exponent has more digits than that.
+func LongExponent(text string) bool {
+	_, exponent, _ := strings.Cut(strings.ToLower(text), "e")
+	return len(strings.TrimLeft(exponent, "+-0")) > ExponentDigits
 }

@@ -4,15 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
+	"github.com/posthaste-go/posthaste/internal/ordered"
 	"github.com/posthaste-go/posthaste/serializer"
 )
 
-// The validator makes a fraction of every number that it compares, with as many
-// digits as the exponent says: a megabyte for the eight characters of 1e999999.
-const exponentDigits = 3
-
+// errExponent: the validator makes a fraction of every number that it compares,
+// a megabyte for the eight characters of 1e999999.
 var errExponent = errors.New("an exponent has three digits at most")
 
 // checkNumbers refuses a value that has a number with a long exponent. text is
@@ -24,14 +22,14 @@ func checkNumbers(text []byte, v any) error {
 	return longExponent("", v)
 }
 
-// mayHaveLongExponent reports whether an e and more than exponentDigits digits
+// mayHaveLongExponent reports whether an e and more than ordered.ExponentDigits digits
 // stand behind a digit, be it in a number or in a string.
 func mayHaveLongExponent(text []byte) bool {
 	digits, behindE := 0, false // digits in a row, up to here; and whether an e was before
 	for _, c := range text {
 		switch {
 		case c >= '0' && c <= '9':
-			if digits++; behindE && digits > exponentDigits {
+			if digits++; behindE && digits > ordered.ExponentDigits {
 				return true
 			}
 		case (c == 'e' || c == 'E') && digits > 0:
@@ -59,8 +57,7 @@ func longExponent(path string, v any) error {
 			}
 		}
 	case json.Number:
-		_, exponent, _ := strings.Cut(strings.ToLower(string(v)), "e")
-		if len(strings.TrimLeft(exponent, "+-0")) > exponentDigits {
+		if ordered.LongExponent(string(v)) {
 			return &serializer.FieldError{Path: path, Value: v, Err: errExponent}
 		}
 	}

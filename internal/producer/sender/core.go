@@ -93,7 +93,6 @@ type Core struct {
 	order      []*node // nodes by id; nil if it has to be made anew
 	conns      map[ConnID]*node
 	nextConn   ConnID
-	paced      map[int32]time.Time // by node, for what time its pause has an alarm
 	alarms     alarms
 	lingering  lingering
 
@@ -145,7 +144,6 @@ func New(s Settings, source Source, names Directory) *Core {
 	c := &Core{
 		settings: s, source: source, names: names,
 		nodes: map[int32]*node{}, conns: map[ConnID]*node{},
-		paced:    map[int32]time.Time{},
 		snapshot: &metadata.Snapshot{},
 	}
 	c.refresh = metadata.Refresh{

@@ -39,6 +39,7 @@ type node struct {
 	ready      []*partition
 	readySince time.Time // since when something waits for it
 	sentAt     time.Time // when it was last given a produce request
+	pacedTo    time.Time // for what time its pause has an alarm
 	dialedAt   time.Time
 	patient    ConnID // dial for which an alarm is set
 

@@ -27,8 +27,8 @@ func (c *Core) paces(n *node) bool {
 			return false
 		}
 	}
-	if !c.paced[n.id].Equal(until) {
-		c.paced[n.id] = until
+	if !n.pacedTo.Equal(until) {
+		n.pacedTo = until
 		c.alarms.set(alarm{at: until, kind: wake, n: n})
 	}
 	return true
