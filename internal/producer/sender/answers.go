@@ -89,7 +89,7 @@ func (c *Core) takeBack(b *batch.Batch) {
 // acknowledge notes a success.
 func (c *Core) acknowledge(p *partition, b *batch.Batch, offset, appendTime int64) {
 	b.Settled, b.Offset, b.AppendTime = true, offset, appendTime
-	p.sequences.Known = true
+	p.sequences.Known, p.detours = true, false
 	c.countFound(p, b)
 	c.counters.Batches++
 	c.counters.Records += uint64(b.Count())

@@ -217,7 +217,7 @@ func (c *Core) transactionLost(n *node, conn ConnID, idle bool) {
 	if t == nil {
 		return
 	}
-	if !idle {
+	if !idle && n.home == nil {
 		for _, co := range []*coordinator{&t.coordinator, &t.group} {
 			if co.known && co.node == n.id {
 				co.known = false

@@ -12,7 +12,8 @@
 //
 // Where to look: ready.go chooses batches and makes requests, answers.go takes
 // answers apart, identity.go is idempotence, nodes.go connections, topology.go
-// metadata, suspects.go and aside.go what is done about silent brokers,
+// metadata, suspects.go and aside.go what is done about silent brokers, detour.go
+// how a new leader's first batches go,
 // deadlines.go everything that happens because time passed; transaction.go,
 // coordinator.go and offsets.go are transactions.
 package sender
@@ -187,14 +188,21 @@ func (c *Core) dispatchAll() {
 	for again := true; again; {
 		again = false
 		for _, n := range c.sorted() {
-			if len(n.ready) > 0 && c.hasRoom(n) && !c.paces(n) {
-				c.dispatch(n)
-				again = true
-			} else {
-				c.noteAvailability(n)
+			again = c.dispatchReady(n) || again
+			if n.detour != nil {
+				again = c.dispatchReady(n.detour) || again
 			}
 		}
 	}
+}
+
+func (c *Core) dispatchReady(n *node) bool {
+	if len(n.ready) > 0 && c.hasRoom(n) && !c.paces(n) {
+		c.dispatch(n)
+		return true
+	}
+	c.noteAvailability(n)
+	return false
 }
 
 func (c *Core) apply(ev Event) {

@@ -32,6 +32,7 @@ func (c *Core) ring() {
 				c.connect(a.n)
 			}
 		case wake: // dispatch looks at every node that has something ready
+			c.checkDetour(a.n)
 		case available:
 			a.n.watched = false
 			c.noteAvailability(a.n)

@@ -139,8 +139,11 @@ func (h *harness) perform(e *Effect) {
 	switch e.Do {
 	case Dial:
 		h.nodes[e.Conn] = nodeName(e.Addr)
-		if h.core.conns[e.Conn].id == asideID {
+		switch n := h.core.conns[e.Conn]; {
+		case n.id == asideID:
 			h.nodes[e.Conn] += "-aside"
+		case n.home != nil:
+			h.nodes[e.Conn] += "-detour"
 		}
 		h.log("dial %s", h.nodes[e.Conn])
 		if !h.manual["dial"] && !h.manual[h.nodes[e.Conn]] {

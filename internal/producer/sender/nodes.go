@@ -30,6 +30,8 @@ var ErrRequestTimeout = errors.New("no answer within request.timeout.ms")
 type node struct {
 	id         int32
 	asideOf    int32 // of the connection aside: the broker at its other end
+	home       *node // of a detour: the node whose second connection it is
+	detour     *node // the second connection; nil if there never was one
 	addr       string
 	state      connState
 	conn       ConnID
@@ -73,7 +75,7 @@ func (c *Core) removeInFlight(n *node, r *Request) {
 // hasRoom reports whether n can take a produce request now.
 func (c *Core) hasRoom(n *node) bool {
 	return n.state == connected && !n.retiring && len(n.inFlight) < c.settings.MaxInFlight &&
-		!c.now.Before(n.throttled)
+		!c.now.Before(n.main().throttled)
 }
 
 // connect makes a connection unless there is one, or its backoff lasts.
@@ -99,6 +101,9 @@ func (c *Core) connect(n *node) {
 		e.Cluster = c.snapshot.ClusterID
 	}
 	c.do(e)
+	if n.home != nil {
+		c.alarms.set(alarm{at: c.now.Add(dialPatience), kind: wake, n: n})
+	}
 }
 
 // hangUp gives a connection up. What is in flight is dealt with at ConnDown,
@@ -173,7 +178,10 @@ func (c *Core) connDown(ev *ConnDown) {
 		}
 		c.freeRequest(r)
 	}
-	if len(n.ready) > 0 {
+	switch {
+	case n.home != nil:
+		c.endDetour(n)
+	case len(n.ready) > 0:
 		c.connect(n)
 	}
 	c.noteFailure()
@@ -229,6 +237,7 @@ func (c *Core) lostEntry(e *Entry, written bool, err error) {
 // throttle holds requests to n back as its quota asks (KIP-219).
 func (c *Core) throttle(n *node, d time.Duration) {
 	c.counters.ThrottleMillis += uint64(d.Milliseconds())
+	n = n.main() // a quota is for all connections
 	n.throttled = c.now.Add(d)
 	c.alarms.set(alarm{at: n.throttled, kind: wake, n: n})
 }
@@ -237,7 +246,7 @@ func (c *Core) throttle(n *node, d time.Duration) {
 // ready for them. Source: RecordAccumulator.updateNodeLatencyStats.
 func (c *Core) noteAvailability(n *node) {
 	limit := c.settings.AvailabilityTimeout
-	if limit <= 0 {
+	if limit <= 0 || n.home != nil {
 		return
 	}
 	since := n.readySince
@@ -362,12 +371,8 @@ func (c *Core) addNode(n *node) {
 }
 
 func (c *Core) removeNode(n *node) {
-	for _, p := range n.ready {
-		if p.listed == n {
-			p.listed = nil
-		}
-	}
-	n.ready = nil
+	dropReady(n)
+	c.closeDetour(n)
 	c.unblock(n)
 	delete(c.nodes, n.id)
 	c.order = nil

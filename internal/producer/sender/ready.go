@@ -28,7 +28,7 @@ func (c *Core) evaluate(p *partition) {
 	if p.listed != nil || !c.mayTake(p) {
 		return
 	}
-	n := c.nodes[p.leader]
+	n := c.nodeFor(p)
 	p.listed = n
 	if len(n.ready) == 0 {
 		n.readySince = c.now
@@ -110,6 +110,9 @@ func (c *Core) mayTake(p *partition) bool {
 	}
 	if p.inFlight > 0 && p.flying != p.leader {
 		return false // an old leader still has batches whose fate is open
+	}
+	if p.detours && p.inFlight > 0 {
+		return false
 	}
 	if !c.settings.Idempotent {
 		return c.settings.MaxInFlight > 1 || p.inFlight == 0

@@ -37,7 +37,7 @@ import (
 //	    leader=2@5 throttle=1s bad=0:text
 //	lost broker1 [unwritten=1,2] [fatal]  the connection is gone
 //	up broker1 / refuse broker1        a connection is made, or cannot be; the one aside to broker1
-//	                                   is called broker1-aside
+//	                                   is called broker1-aside, its second one broker1-detour
 //	metadata ok [broker1]|CODE|rebootstrap / pid 7/0|CODE|fail
 //	                                   by the node that was asked last, or another
 //	flush f / abandon

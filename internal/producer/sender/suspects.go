@@ -46,12 +46,17 @@ func (c *Core) suspects(n *node) bool {
 		c.now.Sub(n.inFlight[0].sentAt) >= c.suspectAfter()
 }
 
+// suspectsBroker reports whether either connection to n's broker is suspect.
+func (c *Core) suspectsBroker(n *node) bool {
+	return c.suspects(n) || n.detour != nil && c.suspects(n.detour)
+}
+
 // doubtful reports whether metadata is rather asked of another than of n: its
 // broker is suspect, has had nothing new to say for a while although records wait,
 // as one that is cut off from the others, or left the cluster.
 func (c *Core) doubtful(n *node) bool {
 	home := c.home(n)
-	return home == nil || home.state != connected || c.suspects(home) ||
+	return home == nil || home.state != connected || c.suspectsBroker(home) ||
 		c.now.Before(home.dullUntil)
 }
 
@@ -97,8 +102,8 @@ func (c *Core) giveUpSuperseded(n *node) {
 	}
 	for _, r := range n.inFlight {
 		for i := range r.Entries {
-			p := r.Entries[i].partition
-			if p.leader != metadata.NoLeader && p.leader != n.id && p.epoch > r.Entries[i].epoch {
+			e := &r.Entries[i]
+			if e.partition.supersedes(n, e.epoch) {
 				c.hangUp(n, errSuperseded)
 				return
 			}
@@ -170,7 +175,7 @@ func (c *Core) urgency() time.Duration {
 		}
 	}
 	for _, n := range c.nodes {
-		if c.suspects(n) {
+		if c.suspectsBroker(n) {
 			return c.hurry(hurrySuspect)
 		}
 	}

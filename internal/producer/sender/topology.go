@@ -114,6 +114,9 @@ func (c *Core) metadataAnswer(ev *MetadataAnswer) {
 			c.refresh.Stale() // its partitions may get another leader
 		}
 		c.giveUpSuperseded(n)
+		if n.detour != nil {
+			c.giveUpSuperseded(n.detour)
+		}
 	}
 }
 
@@ -173,7 +176,7 @@ func (c *Core) adopt(next *metadata.Snapshot) {
 // lead moves p to a leader. A batch that waits out its backoff goes to a newer
 // leader at once (KIP-951).
 func (c *Core) lead(p *partition, leader, epoch int32) {
-	newer := epoch > p.epoch && leader != metadata.NoLeader
+	newer, first := epoch > p.epoch && leader != metadata.NoLeader, p.epoch < 0
 	if leader != p.leader {
 		c.unlist(p)
 	}
@@ -182,6 +185,9 @@ func (c *Core) lead(p *partition, leader, epoch int32) {
 		return
 	}
 	p.ledSince, p.early = c.now, 0
+	if !first {
+		c.takeDetour(p)
+	}
 	for _, b := range p.batches {
 		if !b.Settled && b.LeaderEpoch < epoch && b.RetryAt.After(c.now) {
 			b.RetryAt = c.now
@@ -221,6 +227,7 @@ func (c *Core) adoptNodes() {
 		if n.addr != b.Addr() {
 			n.addr, n.retryAt, n.failures = b.Addr(), c.now, 0
 			c.hangUp(n, errMoved)
+			c.moveDetour(n)
 		}
 	}
 	c.moveAside()
@@ -283,6 +290,7 @@ func (c *Core) rebootstrap() {
 	next := c.snapshot.WithoutBrokers()
 	for _, n := range c.sorted() {
 		c.hangUp(n, errIdle)
+		c.closeDetour(n)
 	}
 	c.bootstrap()
 	for _, p := range c.partitions {

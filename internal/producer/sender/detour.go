@@ -1,0 +1,121 @@
+package sender
+
+import (
+	"slices"
+
+	"github.com/posthaste-go/posthaste/internal/producer/metadata"
+)
+
+// With acks=all a new leader acknowledges nothing before its followers fetch from
+// it, and a follower that fetches from that broker already takes the partition up
+// with its next fetch only. That comes at once if something new is written to the
+// partitions that it fetches, and else after replica.fetch.wait.max.ms, half a
+// second. But a broker deals with a connection's requests one after the other. So a
+// request for the new partition keeps back what is sent to the others, for which the
+// follower waits, for whose next fetch the request waits.
+//
+// Therefore a partition that got a new leader makes a detour: over a second
+// connection to it, one batch at a time, until the first is acknowledged. It also
+// overtakes what is on its way to the leader's other partitions. If the second
+// connection cannot be had soon, the first has to do.
+
+// takeDetour notes that p has a newer leader.
+func (c *Core) takeDetour(p *partition) {
+	if c.settings.Acks == acksAll && p.active && !p.detours {
+		p.detours = true
+		c.unlist(p)
+	}
+}
+
+// acksAll is the setting with which a leader waits for its followers.
+const acksAll = -1
+
+// nodeFor is the connection for p's next batch, which mayTake has allowed.
+func (c *Core) nodeFor(p *partition) *node {
+	home := c.nodes[p.leader]
+	if p.detours {
+		if d := c.detour(home); d != nil {
+			return d
+		}
+		p.detours = false
+	}
+	return home
+}
+
+// detour is the second connection to a broker, which may have to be made; nil if
+// the first is to be used.
+func (c *Core) detour(home *node) *node {
+	if home.state != connected || home.retiring {
+		return nil // nothing is on its way there
+	}
+	d := home.detour
+	if d == nil {
+		d = &node{id: home.id, addr: home.addr, home: home}
+		home.detour = d
+	}
+	late := d.state == dialing && c.now.Sub(d.dialedAt) >= dialPatience
+	refused := d.state == disconnected && c.now.Before(d.retryAt)
+	if late || refused || d.state == closing || d.retiring {
+		return nil
+	}
+	return d
+}
+
+// main is the first connection to n's broker.
+func (n *node) main() *node {
+	if n.home != nil {
+		return n.home
+	}
+	return n
+}
+
+// endDetour sends what is ready for the second connection d over the first.
+func (c *Core) endDetour(d *node) {
+	for _, p := range slices.Clone(d.ready) {
+		if p.listed == d {
+			c.unlist(p)
+			p.detours = false
+			c.evaluate(p)
+		}
+	}
+	d.ready = d.ready[:0]
+}
+
+// checkDetour ends a detour whose connection does not come up.
+func (c *Core) checkDetour(d *node) {
+	if d.home != nil && d.state == dialing && c.now.Sub(d.dialedAt) >= dialPatience {
+		c.endDetour(d)
+	}
+}
+
+// moveDetour follows a broker to another address.
+func (c *Core) moveDetour(home *node) {
+	if d := home.detour; d != nil && d.addr != home.addr {
+		d.addr, d.retryAt, d.failures = home.addr, c.now, 0
+		c.hangUp(d, errMoved)
+	}
+}
+
+// closeDetour is for a broker that is gone.
+func (c *Core) closeDetour(home *node) {
+	if d := home.detour; d != nil {
+		dropReady(d)
+		c.hangUp(d, errIdle)
+	}
+}
+
+// dropReady forgets what is ready for n.
+func dropReady(n *node) {
+	for _, p := range n.ready {
+		if p.listed == n {
+			p.listed = nil
+		}
+	}
+	n.ready = nil
+}
+
+// supersedes reports whether p is led by another than n since a batch was sent to
+// n under epoch.
+func (p *partition) supersedes(n *node, epoch int32) bool {
+	return p.leader != metadata.NoLeader && p.leader != n.id && p.epoch > epoch
+}
