@@ -17,7 +17,7 @@ var ErrDisconnected = errors.New("connection lost before an answer came")
 func (c *Core) answered(r *Request) {
 	n := r.node
 	c.removeInFlight(n, r)
-	n.failures = 0
+	n.failures, n.answeredAt = 0, c.now
 	c.retire(n)
 	if r.Throttle > 0 {
 		c.throttle(n, r.Throttle)
@@ -89,7 +89,8 @@ func (c *Core) takeBack(b *batch.Batch) {
 // acknowledge notes a success.
 func (c *Core) acknowledge(p *partition, b *batch.Batch, offset, appendTime int64) {
 	b.Settled, b.Offset, b.AppendTime = true, offset, appendTime
-	p.sequences.Known, p.detours = true, false
+	p.sequences.Known = true
+	c.arrive(p)
 	c.countFound(p, b)
 	c.counters.Batches++
 	c.counters.Records += uint64(b.Count())

@@ -2,6 +2,7 @@ package sender
 
 import (
 	"slices"
+	"time"
 
 	"github.com/posthaste-go/posthaste/internal/producer/metadata"
 )
@@ -17,7 +18,15 @@ import (
 // Therefore a partition that got a new leader makes a detour: over a second
 // connection to it, one batch at a time, until the first is acknowledged. It also
 // overtakes what is on its way to the leader's other partitions. If the second
-// connection cannot be had soon, the first has to do.
+// connection cannot be had soon, the first has to do. If the first is not used, one
+// of the partitions takes it: then two are apart, for a broker becomes the leader of
+// one after the other, and a follower that was too early for some leaves them out.
+
+// acksAll is the setting with which a leader waits for its followers.
+const acksAll = -1
+
+// lull is how long after the last produce request a connection counts as not used.
+const lull = time.Second
 
 // takeDetour notes that p has a newer leader.
 func (c *Core) takeDetour(p *partition) {
@@ -27,27 +36,36 @@ func (c *Core) takeDetour(p *partition) {
 	}
 }
 
-// acksAll is the setting with which a leader waits for its followers.
-const acksAll = -1
-
 // nodeFor is the connection for p's next batch, which mayTake has allowed.
 func (c *Core) nodeFor(p *partition) *node {
 	home := c.nodes[p.leader]
-	if p.detours {
+	if p.detours && !c.unused(home) {
 		if d := c.detour(home); d != nil {
 			return d
 		}
-		p.detours = false
 	}
+	p.detours = false
 	return home
+}
+
+// unused reports whether nothing goes to n.
+func (c *Core) unused(n *node) bool {
+	return len(n.inFlight) == 0 && len(n.ready) == 0 &&
+		(n.state != connected || c.now.Sub(n.sentAt) >= lull)
+}
+
+// arrive ends p's detour with an acknowledgement, unless what its leader was sent
+// over the first connection hangs.
+func (c *Core) arrive(p *partition) {
+	if p.detours {
+		home := c.nodes[p.leader]
+		p.detours = home != nil && len(home.inFlight) > 0 && home.answeredAt.Before(p.ledSince)
+	}
 }
 
 // detour is the second connection to a broker, which may have to be made; nil if
 // the first is to be used.
 func (c *Core) detour(home *node) *node {
-	if home.state != connected || home.retiring {
-		return nil // nothing is on its way there
-	}
 	d := home.detour
 	if d == nil {
 		d = &node{id: home.id, addr: home.addr, home: home}
@@ -59,6 +77,29 @@ func (c *Core) detour(home *node) *node {
 		return nil
 	}
 	return d
+}
+
+// prepareDetours makes the second connections that will be used when the
+// partitions of a node that cannot be reached get other leaders.
+func (c *Core) prepareDetours(lost *node) {
+	if c.settings.Acks != acksAll || !c.leads(lost) {
+		return
+	}
+	for _, n := range c.sorted() {
+		if n == lost || n.id < 0 || n.state != connected || n.retiring || c.unused(n) {
+			continue
+		}
+		if d := c.detour(n); d != nil {
+			c.connect(d)
+		}
+	}
+}
+
+// leads reports whether records wait for n.
+func (c *Core) leads(n *node) bool {
+	return slices.ContainsFunc(c.partitions, func(p *partition) bool {
+		return p != nil && p.active && p.leader == n.id
+	})
 }
 
 // main is the first connection to n's broker.

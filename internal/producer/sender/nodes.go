@@ -41,6 +41,7 @@ type node struct {
 	ready      []*partition
 	readySince time.Time // since when something waits for it
 	sentAt     time.Time // when it was last given a produce request
+	answeredAt time.Time // when it last answered one
 	pacedTo    time.Time // for what time its pause has an alarm
 	dialedAt   time.Time
 	patient    ConnID // dial for which an alarm is set
@@ -145,7 +146,7 @@ func (c *Core) connDown(ev *ConnDown) {
 	if n.cause != nil {
 		err = n.cause
 	}
-	wasIdle := n.cause == errIdle
+	wasIdle, unreachable := n.cause == errIdle, n.state == dialing && n.home == nil
 	n.state, n.cause, n.control = disconnected, nil, 0
 	if !wasIdle {
 		c.counters.ConnectionsLost++
@@ -183,6 +184,9 @@ func (c *Core) connDown(ev *ConnDown) {
 		c.endDetour(n)
 	case len(n.ready) > 0:
 		c.connect(n)
+	}
+	if unreachable {
+		c.prepareDetours(n)
 	}
 	c.noteFailure()
 	if ev.Misrouted {
