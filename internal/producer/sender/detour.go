@@ -30,9 +30,12 @@ const lull = time.Second
 
 // takeDetour notes that p has a newer leader.
 func (c *Core) takeDetour(p *partition) {
-	if c.settings.Acks == acksAll && p.active && !p.detours {
-		p.detours = true
-		c.unlist(p)
+	if c.settings.Acks == acksAll && p.active {
+		p.unproven = true
+		if !p.detours {
+			p.detours = true
+			c.unlist(p)
+		}
 	}
 }
 
@@ -44,7 +47,10 @@ func (c *Core) nodeFor(p *partition) *node {
 			return d
 		}
 	}
-	p.detours = false
+	if p.detours {
+		p.detours = false
+		home.proving = append(home.proving, p)
+	}
 	return home
 }
 
@@ -55,12 +61,23 @@ func (c *Core) unused(n *node) bool {
 }
 
 // arrive ends p's detour with an acknowledgement, unless what its leader was sent
-// over the first connection hangs.
+// over the first connection hangs. Then p goes on as before, and so keeps followers
+// fetching.
 func (c *Core) arrive(p *partition) {
-	if p.detours {
-		home := c.nodes[p.leader]
-		p.detours = home != nil && len(home.inFlight) > 0 && home.answeredAt.Before(p.ledSince)
+	p.unproven = false
+	if home := c.nodes[p.leader]; p.detours && home != nil {
+		p.detours = home.proves() ||
+			len(home.inFlight) > 0 && home.answeredAt.Before(p.ledSince)
 	}
+}
+
+// proves reports whether a partition that n has just become the leader of waits for
+// its first acknowledgement on n's first connection.
+func (n *node) proves() bool {
+	n.proving = slices.DeleteFunc(n.proving, func(p *partition) bool {
+		return !p.unproven || p.detours || p.leader != n.id
+	})
+	return len(n.proving) > 0
 }
 
 // detour is the second connection to a broker, which may have to be made; nil if
@@ -110,16 +127,13 @@ func (n *node) main() *node {
 	return n
 }
 
-// endDetour sends what is ready for the second connection d over the first.
+// endDetour finds another way for what is ready for the second connection d.
 func (c *Core) endDetour(d *node) {
-	for _, p := range slices.Clone(d.ready) {
-		if p.listed == d {
-			c.unlist(p)
-			p.detours = false
-			c.evaluate(p)
-		}
+	waiting := d.ready
+	dropReady(d)
+	for _, p := range waiting {
+		c.evaluate(p)
 	}
-	d.ready = d.ready[:0]
 }
 
 // checkDetour ends a detour whose connection does not come up.

@@ -35,9 +35,10 @@ type node struct {
 	addr       string
 	state      connState
 	conn       ConnID
-	inFlight   []*Request // oldest first
-	control    int        // metadata and other requests out
-	controlAt  time.Time  // since when there have been some
+	inFlight   []*Request   // oldest first
+	proving    []*partition // unproven, on this connection; or were
+	control    int          // metadata and other requests out
+	controlAt  time.Time    // since when there have been some
 	ready      []*partition
 	readySince time.Time // since when something waits for it
 	sentAt     time.Time // when it was last given a produce request
