@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -96,12 +97,21 @@ func (p *Producer) wire() error {
 		Accumulator: func(n accumulator.Notices) *accumulator.Accumulator {
 			return accumulator.New(accumulator.Settings{
 				BatchSize: s.batchSize, Compressor: compressor, Adaptive: s.adaptive,
-				Logger: s.logger, Rand: s.rand,
+				Logger: s.logger, Rand: s.rand, Lanes: lanes(s),
 			}, p.clock, pool, n)
 		},
 	})
 	p.acc = p.loop.Accumulator
 	return nil
+}
+
+// lanes is how many sticky partitions goroutines that send at the same moment
+// choose from; one where the choice is to be repeatable.
+func lanes(s *settings) int {
+	if s.rand != nil {
+		return 1
+	}
+	return runtime.GOMAXPROCS(0)
 }
 
 func compressorOf(s *settings) (*compression.Compressor, error) {

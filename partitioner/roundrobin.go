@@ -13,18 +13,30 @@ import (
 //
 // Source: org.apache.kafka.clients.producer.RoundRobinPartitioner.
 type RoundRobin struct {
-	turns sync.Map // topic → *atomic.Uint32
+	last   atomic.Pointer[turns] // that was used last: most producers have one topic
+	topics sync.Map              // name → *turns
+}
+
+// turns counts a topic's records.
+type turns struct {
+	topic string
+	taken atomic.Uint32
 }
 
 // Partition implements [Partitioner].
 func (rr *RoundRobin) Partition(_ Record, t Topic) (int32, error) {
-	turn, ok := rr.turns.Load(t.Name())
-	if !ok {
-		turn, _ = rr.turns.LoadOrStore(t.Name(), new(atomic.Uint32))
+	own := rr.last.Load()
+	if name := t.Name(); own == nil || own.topic != name {
+		found, ok := rr.topics.Load(name)
+		if !ok {
+			found, _ = rr.topics.LoadOrStore(name, &turns{topic: name})
+		}
+		own = found.(*turns)
+		rr.last.Store(own)
 	}
 	// The sign bit goes because Java's counter turns negative after 2^31 records
 	// and then counts from 0 again.
-	n := int(turn.(*atomic.Uint32).Add(1)-1) & 0x7fffffff
+	n := int(own.taken.Add(1)-1) & 0x7fffffff
 	if available := t.Available(); len(available) > 0 {
 		return available[n%len(available)], nil
 	}

@@ -63,9 +63,9 @@ func TestRoundRobinIgnoresKeys(t *testing.T) {
 
 func TestRoundRobinStaysInRangeWhenItsCounterWraps(t *testing.T) {
 	p, topic := new(RoundRobin), NewTopic("t", 1, 1, 1)
-	var turn atomic.Uint32
-	turn.Store(1<<31 - 2)
-	p.turns.Store("t", &turn)
+	own := &turns{topic: "t"}
+	own.taken.Store(1<<31 - 2)
+	p.topics.Store("t", own)
 	// The counter's sign bit is dropped: 2^31-2, 2^31-1, then 0 again.
 	if got, want := partitions(t, p, topic, 4), []int32{0, 1, 0, 1}; !slices.Equal(got, want) {
 		t.Errorf("partitions %v, want %v", got, want)

@@ -49,6 +49,7 @@ type Settings struct {
 	Rack                string                  // client.rack if partitioner.rack.aware, else ""
 	Logger              *slog.Logger
 	Rand                func() uint32 // of the sticky choice; nil for math/rand
+	Lanes               int           // sticky partitions of a topic at a time; 0 is 1, at most 4
 }
 
 // Clock tells the time: Now exactly, Milli to about a millisecond and almost
@@ -82,6 +83,7 @@ type Accumulator struct {
 
 // New makes an accumulator that takes its buffers from pool.
 func New(s Settings, clock Clock, pool *bufferpool.Pool, notices Notices) *Accumulator {
+	s.Lanes = min(s.Lanes, maxLanes)
 	a := &Accumulator{settings: s, clock: clock, pool: pool, notices: notices}
 	a.topics = map[string]*Topic{}
 	a.partitions.Store(&[]*Partition{})
@@ -118,13 +120,15 @@ func (a *Accumulator) Append(
 	v := t.view.Load()
 	at := index
 	if index == Automatic {
-		at = t.sticky.Load()
+		at = t.sticky[0].Load()
 	}
 	if uint32(at) < uint32(len(v.partitions)) {
 		p := v.partitions[at]
-		p.mu.Lock()
-		if b := p.open; b != nil && (index != Automatic || t.sticky.Load() == at) {
-			if receipt, ok := a.appendLocked(p, b, r, index == Automatic); ok {
+		if !p.mu.TryLock() {
+			p, index = a.lockContended(t, v, p, index)
+		}
+		if b := p.open; b != nil && t.sticks(p, index) {
+			if receipt, ok := a.appendLocked(p, b, r, index <= Automatic); ok {
 				p.mu.Unlock()
 				return receipt, nil
 			}
@@ -132,6 +136,20 @@ func (a *Accumulator) Append(
 		p.mu.Unlock()
 	}
 	return a.appendSlow(ctx, t, index, r, wait)
+}
+
+// lockContended locks p, or the sticky partition of another lane if that will do
+// and is free. It returns the index to ask for that with.
+func (a *Accumulator) lockContended(
+	t *Topic, v *view, p *Partition, index int32,
+) (*Partition, int32) {
+	if index == Automatic {
+		if other, index := t.free(v, a.settings.Lanes); other != nil {
+			return other, index
+		}
+	}
+	p.mu.Lock()
+	return p, index
 }
 
 // appendLocked adds r to b if there is room. p.mu is held.
@@ -193,6 +211,10 @@ func (a *Accumulator) appendSlow(
 	var deadline time.Time
 	for {
 		p, err := a.pick(t, index)
+		if err != nil && index < Automatic {
+			index = Automatic
+			continue
+		}
 		if err != nil {
 			return Receipt{}, err
 		}
@@ -205,7 +227,7 @@ func (a *Accumulator) appendSlow(
 			p.mu.Unlock()
 			return Receipt{}, ErrHeld
 		}
-		step := a.stepLocked(p, index == Automatic, r, &spare)
+		step := a.stepLocked(p, index, r, &spare)
 		p.mu.Unlock()
 		if step.full != nil {
 			a.finish(p, step.full)
@@ -252,8 +274,9 @@ type step struct {
 	need     int          // a buffer of that size is missing
 }
 
-func (a *Accumulator) stepLocked(p *Partition, sticky bool, r *Record, spare *[]byte) (s step) {
-	if sticky && p.topic.sticky.Load() != p.Index {
+func (a *Accumulator) stepLocked(p *Partition, index int32, r *Record, spare *[]byte) (s step) {
+	sticky := index <= Automatic
+	if !p.topic.sticks(p, index) {
 		return s
 	}
 	if p.open != nil {
@@ -272,7 +295,7 @@ func (a *Accumulator) stepLocked(p *Partition, sticky bool, r *Record, spare *[]
 	}
 	if sticky && p.stickyBytes >= a.settings.BatchSize {
 		p.topic.leave(p, a.clock)
-		if p.topic.sticky.Load() != p.Index {
+		if !p.topic.sticks(p, index) {
 			return s
 		}
 	}

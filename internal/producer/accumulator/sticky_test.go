@@ -135,7 +135,7 @@ func TestAdaptiveChoice(t *testing.T) {
 		t.Errorf("records: %v, want nearly all in the partition that is emptied", count)
 	}
 	b.SetPartitions(b.topic, Leaders{Nodes: []int32{1, 2}, Blocked: map[int32]bool{1: true}})
-	b.topic.sticky.Store(1)
+	b.topic.sticky[0].Store(1)
 	if partitions, _ := b.turns(100, 1500); slices.Contains(partitions, 0) {
 		t.Errorf("turns %v, though node 1 is blocked", partitions)
 	}
@@ -145,7 +145,7 @@ func TestAdaptiveChoice(t *testing.T) {
 func TestRackAwareChoice(t *testing.T) {
 	b := newBench(t, 4, 1<<30, nil)
 	b.SetPartitions(b.topic, Leaders{Nodes: []int32{1, 2, 3, 2}, Near: map[int32]bool{2: true}})
-	b.topic.sticky.Store(1)
+	b.topic.sticky[0].Store(1)
 	partitions, _ := b.turns(200, 1500)
 	if slices.Contains(partitions, 0) || slices.Contains(partitions, 2) {
 		t.Errorf("turns %v", partitions)
@@ -157,30 +157,68 @@ func TestRackAwareChoice(t *testing.T) {
 	}
 }
 
-// 97: many senders and one sticky partition: each record is counted where it went,
-// so that turns are neither short nor long.
+// 97: many senders: each record is counted where it went, so that turns are neither
+// short nor long, also where senders that get in each other's way part.
 func TestStickyWithManySenders(t *testing.T) {
-	b := newBench(t, 20, 1<<30, nil)
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			for range 2500 {
-				b.add(Automatic, 60)
-			}
-		})
-	}
-	wg.Wait()
-	batches, records := 0, int32(0)
-	for _, p := range b.topic.view.Load().partitions {
-		for _, x := range b.drain(p.ID) {
-			batches++
-			records += x.Count()
-			if x.Size() > 1000+wire.BatchHeaderSize {
-				t.Errorf("a batch of %d bytes", x.Size())
+	for _, lanes := range []int{1, 2, maxLanes} {
+		b := newBench(t, 20, 1<<30, func(s *Settings) { s.Lanes = lanes })
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for range 2500 {
+					b.add(Automatic, 60)
+				}
+			})
+		}
+		wg.Wait()
+		batches, records := 0, int32(0)
+		for _, p := range b.topic.view.Load().partitions {
+			for _, x := range b.drain(p.ID) {
+				batches++
+				records += x.Count()
+				if x.Size() > 1000+wire.BatchHeaderSize {
+					t.Errorf("%d lanes: a batch of %d bytes", lanes, x.Size())
+				}
 			}
 		}
+		if records != 10_000 || batches > 1000 {
+			t.Errorf("%d lanes: %d records in %d batches, want 10000 in some 715", lanes, records, batches)
+		}
 	}
-	if records != 10_000 || batches > 1000 {
-		t.Errorf("%d records in %d batches, want 10000 in some 715", records, batches)
+}
+
+// A sender that finds the sticky partition locked uses that of the next lane, which
+// is another; one that never does has one sticky partition.
+func TestLanes(t *testing.T) {
+	b := newBench(t, 3, 1<<30, func(s *Settings) { s.Lanes = 2 })
+	first := b.add(Automatic, 60).Outcome.Partition
+	locked := b.topic.view.Load().partitions[first]
+	locked.mu.Lock()
+	var aside []int32
+	for range 3 {
+		aside = append(aside, b.add(Automatic, 60).Outcome.Partition)
+	}
+	locked.mu.Unlock()
+	if aside[0] == first || aside[1] != aside[0] || aside[2] != aside[0] {
+		t.Errorf("the first lane is partition %d; with that locked, records went to %v", first, aside)
+	}
+	if again := b.add(Automatic, 60).Outcome.Partition; again != first {
+		t.Errorf("then to %d, want %d: the turn is not over", again, first)
+	}
+}
+
+// The second lane's partition loses its leader, and then all partitions do.
+func TestLanesFollowLeaders(t *testing.T) {
+	b := newBench(t, 3, 1<<30, func(s *Settings) { s.Lanes = 2 })
+	first := b.add(Automatic, 60).Outcome.Partition
+	locked := b.topic.view.Load().partitions[first]
+	locked.mu.Lock()
+	defer locked.mu.Unlock()
+	second := b.add(Automatic, 60).Outcome.Partition
+	nodes := []int32{1, 1, 1}
+	nodes[second] = -1
+	b.SetPartitions(b.topic, Leaders{Nodes: nodes})
+	if third := b.add(Automatic, 60).Outcome.Partition; third == first || third == second {
+		t.Errorf("a record went to %d; %d is locked and %d has no leader", third, first, second)
 	}
 }

@@ -20,9 +20,13 @@ type Topic struct {
 	all   []*Partition // every partition it ever had; guarded by owner.mu
 
 	view   atomic.Pointer[view]
-	sticky atomic.Int32 // index of the sticky partition
+	sticky [maxLanes]atomic.Int32 // index of each lane's sticky partition, -1 for none yet
 	table  atomic.Pointer[weighted]
 }
+
+// One sticky partition has one lock. Goroutines that find it taken use the sticky
+// partition of another lane; as long as none does there is only the first.
+const maxLanes = 4
 
 // view is an immutable picture of a topic. Partitions keep their identity from
 // one view to the next.
@@ -53,7 +57,9 @@ func (a *Accumulator) Topic(name string) *Topic {
 	if t == nil {
 		t = &Topic{Name: name, owner: a}
 		t.view.Store(&view{name: name})
-		t.sticky.Store(-1)
+		for i := range t.sticky {
+			t.sticky[i].Store(-1)
+		}
 		a.topics[name] = t
 	}
 	return t
@@ -90,8 +96,11 @@ func (a *Accumulator) SetPartitions(t *Topic, l Leaders) {
 	v.available, v.loads = choices(l)
 	t.table.Store(nil)
 	t.view.Store(v)
-	if s := t.sticky.Load(); s < 0 || int(s) >= len(l.Nodes) || l.Nodes[s] < 0 {
-		t.sticky.Store(t.choose(v, a.clock.Now()))
+	for lane := range t.sticky {
+		s := t.sticky[lane].Load()
+		if s < 0 && lane == 0 || s >= 0 && (int(s) >= len(l.Nodes) || l.Nodes[s] < 0) {
+			t.sticky[lane].Store(t.apart(v, lane, a.clock.Now()))
+		}
 	}
 }
 
@@ -166,11 +175,14 @@ func (v *view) Leader(partition int32) (int32, bool) {
 // Available lists the partitions that have a leader.
 func (v *view) Available() []int32 { return v.available }
 
-// pick is the partition for a record: the one asked for or the sticky one.
+// lane is the lane that an index asks for: 0 for Automatic.
+func lane(index int32) int { return int(Automatic - index) }
+
+// pick is the partition for a record: the one asked for or a sticky one.
 func (a *Accumulator) pick(t *Topic, index int32) (*Partition, error) {
 	v := t.view.Load()
-	if index == Automatic {
-		index = t.sticky.Load()
+	if index <= Automatic {
+		index = t.sticky[lane(index)].Load()
 	}
 	if uint32(index) >= uint32(len(v.partitions)) {
 		return nil, ErrNoPartition
@@ -178,12 +190,52 @@ func (a *Accumulator) pick(t *Topic, index int32) (*Partition, error) {
 	return v.partitions[index], nil
 }
 
+// sticks reports whether p is still what an index asks for.
+func (t *Topic) sticks(p *Partition, index int32) bool {
+	return index > Automatic || t.sticky[lane(index)].Load() == p.Index
+}
+
+// free locks the sticky partition of a lane that nobody else has locked, and tells
+// the index to ask for it with; nil if there is none. It is the first look at most
+// lanes: then their partition is drawn.
+func (t *Topic) free(v *view, lanes int) (*Partition, int32) {
+	for lane := 1; lane < lanes; lane++ {
+		at := t.sticky[lane].Load()
+		if at < 0 {
+			t.sticky[lane].CompareAndSwap(-1, t.apart(v, lane, t.owner.clock.Now()))
+			at = t.sticky[lane].Load()
+		}
+		if uint32(at) < uint32(len(v.partitions)) && v.partitions[at].mu.TryLock() {
+			return v.partitions[at], Automatic - int32(lane)
+		}
+	}
+	return nil, 0
+}
+
 // leave ends p's turn as sticky partition. p.mu is held.
 //
 // Source: BuiltInPartitioner.updatePartitionInfo.
 func (t *Topic) leave(p *Partition, clock Clock) {
 	p.stickyBytes = 0
-	t.sticky.CompareAndSwap(p.Index, t.choose(t.view.Load(), clock.Now()))
+	for lane := range t.sticky {
+		if t.sticky[lane].Load() == p.Index {
+			t.sticky[lane].CompareAndSwap(p.Index, t.apart(t.view.Load(), lane, clock.Now()))
+		}
+	}
+}
+
+// apart draws the next sticky partition of a lane, rather not that of another.
+func (t *Topic) apart(v *view, lane int, now time.Time) int32 {
+	const draws = 4
+	for n := 1; ; n++ {
+		next, taken := t.choose(v, now), false
+		for other := range t.sticky {
+			taken = taken || other != lane && t.sticky[other].Load() == next
+		}
+		if !taken || n == draws {
+			return next
+		}
+	}
 }
 
 // choose draws the next sticky partition: uniformly, or with the adaptive

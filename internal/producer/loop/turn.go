@@ -2,6 +2,7 @@ package loop
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -75,6 +76,7 @@ func (l *Loop) run() {
 		}
 		if !l.mailbox.pending() {
 			l.sleep(timer, alarm)
+			runtime.Gosched() // who was woken by the same answer appends first, and shares a request
 		}
 	}
 }
