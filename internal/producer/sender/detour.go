@@ -65,7 +65,10 @@ func (c *Core) unused(n *node) bool {
 // fetching.
 func (c *Core) arrive(p *partition) {
 	p.unproven = false
-	if home := c.nodes[p.leader]; p.detours && home != nil {
+	if !p.detours {
+		return
+	}
+	if home := c.nodes[p.leader]; home != nil {
 		p.detours = home.proves() ||
 			len(home.inFlight) > 0 && home.answeredAt.Before(p.ledSince)
 	}
