@@ -177,11 +177,16 @@ func (h *BatchHeader) Put(b []byte) {
 // Seal makes b a finished batch: it sets h's length, magic and checksum from b
 // and writes h over b's first BatchHeaderSize bytes. b is header and records.
 func (h *BatchHeader) Seal(b []byte) {
+	h.prepare(b)
+	h.CRC = Checksum(b)
+	binary.BigEndian.PutUint32(b[offCRC:], h.CRC)
+}
+
+// prepare is Seal but for the checksum.
+func (h *BatchHeader) prepare(b []byte) {
 	h.BatchLength = int32(len(b) - LogOverhead)
 	h.Magic = Magic
 	h.Put(b)
-	h.CRC = Checksum(b)
-	binary.BigEndian.PutUint32(b[offCRC:], h.CRC)
 }
 
 // Checksum computes the CRC-32C that belongs into the header of batch.

@@ -29,6 +29,7 @@ type settings struct {
 	from      string // raw lines to make tables and plots of, instead of running
 	img       string // directory for plots
 	kafka     bool
+	sink      bool
 	bin       string
 	driver    drive.Driver
 
@@ -68,6 +69,8 @@ func parse(args []string) (*settings, error) {
 	fs.StringVar(&s.img, "img", "", "draw the figures into SVG files in this directory")
 	fs.BoolVar(&s.kafka, "kafka", false,
 		"after the null broker, run every row on a node of Apache Kafka as well; needs a JDK and Maven")
+	fs.BoolVar(&s.sink, "sink", true,
+		"run every row on the null broker; with --sink=false and --kafka only on Kafka")
 	fs.StringVar(&s.bin, "bin", "", "keep the built programs in this directory")
 	fs.StringVar(&s.driver.Bootstrap, "bootstrap", "",
 		"a running broker, HOST:PORT; empty starts a null broker for each turn")
@@ -110,6 +113,8 @@ func parse(args []string) (*settings, error) {
 	switch {
 	case s.rounds < 1:
 		return nil, fmt.Errorf("--rounds=%d: want at least 1", s.rounds)
+	case !s.sink && !s.kafka:
+		return nil, errors.New("--sink=false leaves nothing to run without --kafka")
 	case s.kafka && s.driver.Bootstrap != "":
 		return nil, errors.New("--kafka starts a broker and --bootstrap names one: choose")
 	}
@@ -184,7 +189,10 @@ func (s *settings) measure(ctx context.Context) ([]drive.Row, error) {
 		defer f.Close()
 		raw = f
 	}
-	rows, err := s.rows(ctx, json.NewEncoder(raw))
+	var rows []drive.Row
+	if s.sink {
+		rows, err = s.rows(ctx, json.NewEncoder(raw))
+	}
 	if err != nil || !s.kafka {
 		return rows, err
 	}

@@ -86,6 +86,8 @@ type Batch struct {
 	LeaderEpoch   int32 // of the last attempt, -1 before
 	transactional bool
 	sealed        bool
+	summed        bool   // sum is the records' checksum
+	sum           uint32 // ... in the form in which they are sent
 }
 
 // Flush is one flush under way.
@@ -216,8 +218,22 @@ func (b *Batch) Compress(c *compression.Compressor, scratch []byte) ([]byte, err
 			b.codec = c.Codec()
 		}
 	}
+	b.sumUp()
 	b.Move(EventSeal)
 	return scratch, nil
+}
+
+// leastSummed is how many bytes of records are worth summing up before the header
+// is known: putting both sums together costs as much as summing about so many.
+const leastSummed = 2 << 10
+
+// sumUp takes the records' checksum while they are in the caches of the goroutine
+// that wrote the last of them.
+func (b *Batch) sumUp() {
+	bytes := b.buf[FrontRoom:]
+	if n := len(bytes) - wire.BatchHeaderSize; n >= leastSummed && n <= wire.SumLimit {
+		b.sum, b.summed = wire.RecordsSum(bytes), true
+	}
 }
 
 // Uncompressed makes a closed batch Ready as it is.
@@ -265,7 +281,11 @@ func (b *Batch) Seal() []byte {
 		BaseSequence:    b.BaseSequence,
 		Count:           b.count,
 	}
-	h.Seal(bytes)
+	if b.summed {
+		h.SealSummed(bytes, b.sum)
+	} else {
+		h.Seal(bytes)
+	}
 	return bytes
 }
 
