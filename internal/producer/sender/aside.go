@@ -129,7 +129,8 @@ func (c *Core) watchMetadata(n *node) {
 
 // maxIdle is how long a connection to n may be unused; zero for ever.
 func (c *Core) maxIdle(n *node) time.Duration {
-	if (n.id == asideID || n.home != nil) && (c.settings.MaxIdle == 0 || c.settings.MaxIdle > asideIdle) {
+	beside := n.id == asideID || n.home != nil
+	if beside && (c.settings.MaxIdle == 0 || c.settings.MaxIdle > asideIdle) {
 		return asideIdle
 	}
 	return c.settings.MaxIdle

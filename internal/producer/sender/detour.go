@@ -91,9 +91,16 @@ func (c *Core) detour(home *node) *node {
 		d = &node{id: home.id, addr: home.addr, home: home}
 		home.detour = d
 	}
-	late := d.state == dialing && c.now.Sub(d.dialedAt) >= dialPatience
-	refused := d.state == disconnected && c.now.Before(d.retryAt)
-	if late || refused || d.state == closing || d.retiring {
+	usable := false
+	switch d.state {
+	case disconnected:
+		usable = !c.now.Before(d.retryAt)
+	case dialing:
+		usable = c.now.Sub(d.dialedAt) < dialPatience
+	case connected:
+		usable = !d.retiring
+	}
+	if !usable {
 		return nil
 	}
 	return d

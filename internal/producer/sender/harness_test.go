@@ -43,6 +43,7 @@ type harness struct {
 	queued   map[batch.PartitionID]int
 
 	transactions int16 // transaction.version, as brokers report it
+	session      time.Duration
 	asked        *TxnRequest
 	askedConn    ConnID
 }

@@ -45,6 +45,7 @@ import (
 //	meanwhile fill|sealing a …         a caller does that right after the core's next look
 //	+100ms                             time passes
 //	features 2                         transaction.version that brokers report from now on
+//	session 10s                        brokers want new credentials after that (KIP-368)
 //	init [keep] / begin / commit / abort [closing] / prepare / complete 7/1 /
 //	offsets g t-0=5 / spoil t          the user's transactional calls
 //	coordinate ok [pid=9/0] [ongoing=9/0] [old]|CODE|broker2|t-0=CODE …
@@ -215,6 +216,7 @@ func init() { // not an initializer: the commands refer to each other's helpers
 		"fed":        func(h *harness, _ []string) { h.src.starving = false; h.post() },
 		"meanwhile":  (*harness).meanwhile,
 		"features":   func(h *harness, args []string) { h.transactions = int16(atoi(h, args[0])) },
+		"session":    func(h *harness, args []string) { h.session, _ = time.ParseDuration(args[0]) },
 		"init":       (*harness).init,
 		"begin":      func(h *harness, _ []string) { h.transact(txn.Begin) },
 		"commit":     func(h *harness, _ []string) { h.transact(txn.Commit) },

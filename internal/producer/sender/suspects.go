@@ -17,8 +17,8 @@ import (
 const (
 	suspectAfter = 500 * time.Millisecond // or a quarter of request.timeout.ms if less
 	hurrySuspect = 300 * time.Millisecond // between requests while a node is suspect
-	hurryWaiting = 10 * time.Millisecond  // ... while records wait for a leader
-	hurryTries   = 400                    // so many times, and then less and less often
+	hurryWaiting = 20 * time.Millisecond  // ... while records wait for a leader
+	hurryTries   = 200                    // so many times, and then less and less often
 	hurryCost    = time.Millisecond / 2   // ... and so much more for each partition
 	hurryFree    = 100                    // ... above this many
 	dialPatience = 250 * time.Millisecond // then another node is dialled beside the first

@@ -17,7 +17,7 @@ import (
 // callers. "manual coordinator" leaves answers to the script.
 
 func (h *harness) connUp(c ConnID, idempotent bool) *ConnUp {
-	return &ConnUp{Conn: c, Idempotent: idempotent,
+	return &ConnUp{Conn: c, Idempotent: idempotent, Session: h.session,
 		TransactionVersion: h.transactions, FeaturesEpoch: int64(h.transactions)}
 }
 
