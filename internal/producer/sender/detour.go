@@ -3,8 +3,6 @@ package sender
 import (
 	"slices"
 	"time"
-
-	"github.com/posthaste-go/posthaste/internal/producer/metadata"
 )
 
 // With acks=all a new leader acknowledges nothing before its followers fetch from
@@ -49,6 +47,7 @@ func (c *Core) nodeFor(p *partition) *node {
 	}
 	if p.detours {
 		p.detours = false
+		home.proves() // forgets who does not any more
 		home.proving = append(home.proving, p)
 	}
 	return home
@@ -177,10 +176,4 @@ func dropReady(n *node) {
 		}
 	}
 	n.ready = nil
-}
-
-// supersedes reports whether p is led by another than n since a batch was sent to
-// n under epoch.
-func (p *partition) supersedes(n *node, epoch int32) bool {
-	return p.leader != metadata.NoLeader && p.leader != n.id && p.epoch > epoch
 }

@@ -111,6 +111,12 @@ func (c *Core) giveUpSuperseded(n *node) {
 	}
 }
 
+// supersedes reports whether p is led by another than n since a batch was sent to
+// n under epoch.
+func (p *partition) supersedes(n *node, epoch int32) bool {
+	return p.leader != metadata.NoLeader && p.leader != n.id && p.epoch > epoch
+}
+
 // askAnother gives up waiting for metadata that a node was asked for which owes
 // more than that: a broker answers in turn, so what stands behind a produce
 // request waits as long as that does. Another node is asked, at once if it
