@@ -144,8 +144,8 @@ func (a *Accumulator) lockContended(
 	t *Topic, v *view, p *Partition, index int32,
 ) (*Partition, int32) {
 	if index == Automatic {
-		if other, index := t.free(v, a.settings.Lanes); other != nil {
-			return other, index
+		if other, of := t.free(v); other != nil {
+			return other, of
 		}
 	}
 	p.mu.Lock()
@@ -212,7 +212,7 @@ func (a *Accumulator) appendSlow(
 	for {
 		p, err := a.pick(t, index)
 		if err != nil && index < Automatic {
-			index = Automatic
+			index = Automatic // the lane has lost its partition
 			continue
 		}
 		if err != nil {

@@ -195,11 +195,11 @@ func (t *Topic) sticks(p *Partition, index int32) bool {
 	return index > Automatic || t.sticky[lane(index)].Load() == p.Index
 }
 
-// free locks the sticky partition of a lane that nobody else has locked, and tells
-// the index to ask for it with; nil if there is none. It is the first look at most
-// lanes: then their partition is drawn.
-func (t *Topic) free(v *view, lanes int) (*Partition, int32) {
-	for lane := 1; lane < lanes; lane++ {
+// free locks the sticky partition of a lane behind the first that nobody else has
+// locked, and tells the index to ask for it with; nil if there is none. A lane's
+// partition is drawn when it is first looked at.
+func (t *Topic) free(v *view) (*Partition, int32) {
+	for lane := 1; lane < t.owner.settings.Lanes; lane++ {
 		at := t.sticky[lane].Load()
 		if at < 0 {
 			t.sticky[lane].CompareAndSwap(-1, t.apart(v, lane, t.owner.clock.Now()))

@@ -30,7 +30,10 @@ func (n *node) broker() int32 {
 
 // home is the node of the broker that n is a connection to; nil if it is gone.
 func (c *Core) home(n *node) *node {
-	if n.id == asideID {
+	switch {
+	case n.home != nil:
+		return n.home
+	case n.id == asideID:
 		return c.nodes[n.asideOf]
 	}
 	return n

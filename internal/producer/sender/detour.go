@@ -128,14 +128,6 @@ func (c *Core) leads(n *node) bool {
 	})
 }
 
-// main is the first connection to n's broker.
-func (n *node) main() *node {
-	if n.home != nil {
-		return n.home
-	}
-	return n
-}
-
 // endDetour finds another way for what is ready for the second connection d.
 func (c *Core) endDetour(d *node) {
 	waiting := d.ready

@@ -77,7 +77,7 @@ func (c *Core) removeInFlight(n *node, r *Request) {
 // hasRoom reports whether n can take a produce request now.
 func (c *Core) hasRoom(n *node) bool {
 	return n.state == connected && !n.retiring && len(n.inFlight) < c.settings.MaxInFlight &&
-		!c.now.Before(n.main().throttled)
+		!c.now.Before(c.home(n).throttled)
 }
 
 // connect makes a connection unless there is one, or its backoff lasts.
@@ -242,7 +242,7 @@ func (c *Core) lostEntry(e *Entry, written bool, err error) {
 // throttle holds requests to n back as its quota asks (KIP-219).
 func (c *Core) throttle(n *node, d time.Duration) {
 	c.counters.ThrottleMillis += uint64(d.Milliseconds())
-	n = n.main() // a quota is for all connections
+	n = c.home(n) // a quota is for all connections
 	n.throttled = c.now.Add(d)
 	c.alarms.set(alarm{at: n.throttled, kind: wake, n: n})
 }
