@@ -50,6 +50,7 @@ type settings struct {
 	// Batching and memory.
 	linger           time.Duration
 	batchSize        int   // bytes, at least 1
+	batchGrows       bool  // batches behind others are bigger
 	bufferMemory     int64 // bytes
 	maxBlock         time.Duration
 	maxRequestSize   int // bytes
@@ -172,6 +173,7 @@ func (c *Config) settings() (settings, error) {
 		retryBackoffMax:           c.RetryBackoffMax,
 		linger:                    c.Linger,
 		batchSize:                 c.BatchSize,
+		batchGrows:                c.Acks != AcksNone && !c.isGiven("batch.size"),
 		bufferMemory:              c.BufferMemory,
 		maxBlock:                  c.MaxBlock,
 		maxRequestSize:            c.MaxRequestSize,

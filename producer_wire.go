@@ -3,6 +3,7 @@ package posthaste
 import (
 	"context"
 	"fmt"
+	"math/bits"
 	"net"
 	"runtime"
 	"slices"
@@ -84,7 +85,8 @@ func (p *Producer) wire() error {
 		return err
 	}
 	p.clock = clock.NewCoarse()
-	pool := bufferpool.New(s.bufferMemory, s.batchSize+batch.Overhead)
+	batchSize, behindSize := s.batchSizes()
+	pool := bufferpool.New(s.bufferMemory, behindSize+batch.Overhead)
 	rack := ""
 	if s.rackAware {
 		rack = s.clientRack
@@ -96,13 +98,34 @@ func (p *Producer) wire() error {
 		Rack:        rack, Logger: s.logger,
 		Accumulator: func(n accumulator.Notices) *accumulator.Accumulator {
 			return accumulator.New(accumulator.Settings{
-				BatchSize: s.batchSize, Compressor: compressor, Adaptive: s.adaptive,
+				BatchSize: batchSize, BehindSize: behindSize,
+				Compressor: compressor, Adaptive: s.adaptive,
 				Logger: s.logger, Rand: s.rand, Lanes: lanes(s),
 			}, p.clock, pool, n)
 		},
 	})
 	p.acc = p.loop.Accumulator
 	return nil
+}
+
+// biggestBatch bounds the capacity of a batch whose size nobody set, bytes. It fits
+// message.max.bytes of a broker and max.message.bytes of a topic by default.
+const biggestBatch = 1 << 20
+
+// batchSizes bounds batches, bytes: those that could go at once, and those behind
+// others of their partition. If batch.size was given it is both. If not, records that
+// arrive faster than the broker takes them make the latter up to biggestBatch, or a
+// sixteenth of buffer.memory. Capacities are then powers of two, as the pool has them.
+//
+// Without acknowledgements batches do not grow: nobody would hear that one is larger
+// than the topic allows.
+func (s *settings) batchSizes() (batchSize, behindSize int) {
+	most := min(biggestBatch, s.bufferMemory/16, int64(s.maxRequestSize))
+	if !s.batchGrows || most < 2*int64(s.batchSize) {
+		return s.batchSize, s.batchSize
+	}
+	powerBelow := func(n int) int { return 1 << (bits.Len(uint(n)) - 1) }
+	return powerBelow(s.batchSize) - batch.Overhead, powerBelow(int(most)) - batch.Overhead
 }
 
 // lanes is how many sticky partitions goroutines that send at the same moment

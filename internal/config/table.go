@@ -78,7 +78,8 @@ var batching = []Setting{
 	{Name: "batch.size", Kind: Int, Unit: Bytes, Default: "16384", Check: atLeast(0),
 		Importance: Medium, Field: "BatchSize",
 		Doc: "Size at which a partition's batch is full and leaves. A larger record travels " +
-			"in a batch of its own; 0 gives every record one."},
+			"in a batch of its own; 0 gives every record one. Not given, batches that have to " +
+			"wait behind others grow up to 1 MiB (see below)."},
 	{Name: "buffer.memory", Kind: Long, Unit: Bytes, Default: "33554432", Check: atLeast(0),
 		Importance: High, Field: "BufferMemory",
 		Doc: "Memory for records that are not acknowledged yet. While it is used up, Send " +

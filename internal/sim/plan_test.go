@@ -112,7 +112,19 @@ func newPlan(seed uint64) *plan {
 	p.drawConfig(rng)
 	p.drawLoad(rng)
 	p.drawFaults(rng, menu{8, kinds, rules, p.topics})
+	p.drawGrowth(rng)
 	return p
+}
+
+// drawGrowth leaves batch.size as it comes, so that batches behind others grow, for
+// callers of which at least one does not pause.
+func (p *plan) drawGrowth(rng *rand.Rand) {
+	if !oneIn(rng, 10) {
+		return
+	}
+	p.config.BatchSize = posthaste.DefaultConfig().BatchSize
+	p.config.BufferMemory = 1 << (20 + rng.IntN(4))
+	p.callers[0].maxSize, p.callers[0].think = 2500, 0
 }
 
 func (p *cluster) drawCluster(seed uint64, rng *rand.Rand) {

@@ -56,6 +56,11 @@ func newPosthaste(o *run.Options, outcomes *run.Outcomes) (run.Client, error) {
 		// A batch that fills a request to the brim must still fit.
 		"max.request.size": strconv.Itoa(max(1<<20, 2*o.BatchBytes)),
 	}
+	if o.Scenario == "defaults" { // not even said, so that it is as without any setting
+		delete(settings, "linger.ms")
+		delete(settings, "batch.size")
+		delete(settings, "max.request.size")
+	}
 	if o.Partitioner == "roundrobin" {
 		settings["partitioner.class"] = "org.apache.kafka.clients.producer.RoundRobinPartitioner"
 	}

@@ -43,6 +43,7 @@ const Automatic = int32(-1)
 // Settings are fixed for the life of an accumulator.
 type Settings struct {
 	BatchSize           int                     // batch.size, bytes, header included; ≥ 1
+	BehindSize          int                     // the same for a batch behind others of its partition; ≥ BatchSize, or 0 for that
 	Compressor          *compression.Compressor // nil for none
 	Adaptive            bool                    // partitioner.adaptive.partitioning.enable
 	AvailabilityTimeout time.Duration           // partitioner.availability.timeout.ms
@@ -84,6 +85,7 @@ type Accumulator struct {
 // New makes an accumulator that takes its buffers from pool.
 func New(s Settings, clock Clock, pool *bufferpool.Pool, notices Notices) *Accumulator {
 	s.Lanes = min(s.Lanes, maxLanes)
+	s.BehindSize = max(s.BehindSize, s.BatchSize)
 	a := &Accumulator{settings: s, clock: clock, pool: pool, notices: notices}
 	a.topics = map[string]*Topic{}
 	a.partitions.Store(&[]*Partition{})
@@ -303,8 +305,9 @@ func (a *Accumulator) stepLocked(p *Partition, index int32, r *Record, spare *[]
 	need := a.needed(p, r)
 	if cap(buf) < need {
 		var ok bool
-		if buf, ok = a.pool.TryGet(max(need, p.hint)); !ok {
-			s.need = max(need, a.share())
+		most := p.mostLocked()
+		if buf, ok = a.pool.TryGet(max(need, min(p.hint, most))); !ok {
+			s.need = max(need, a.share(most))
 			return s
 		}
 	} else {
@@ -332,11 +335,10 @@ func (a *Accumulator) stepLocked(p *Partition, index int32, r *Record, spare *[]
 // share is the capacity that is asked for when memory is short. What one record
 // needs would do, but would make batches of one record just when they should
 // be big; a quarter of the memory, shared among all partitions, leaves enough
-// for what is in flight.
-func (a *Accumulator) share() int {
+// for what is in flight. most bounds it.
+func (a *Accumulator) share(most int) int {
 	partitions := int64(len(*a.partitions.Load()))
-	top := a.settings.BatchSize + batch.Overhead
-	return int(min(a.pool.Stats().Total/4/max(partitions, 1), int64(top)))
+	return int(min(a.pool.Stats().Total/4/max(partitions, 1), int64(most)))
 }
 
 // needed is the capacity that a batch for r alone takes, at the least.
@@ -346,10 +348,10 @@ func (a *Accumulator) needed(p *Partition, r *Record) int {
 }
 
 // growLocked moves the open batch into a buffer of twice the size, if that is
-// still within batch.size, r then fits, and memory is to be had at once.
+// still within its bound, r then fits, and memory is to be had at once.
 func (a *Accumulator) growLocked(p *Partition, r *Record) bool {
 	b := p.open
-	top := a.settings.BatchSize + batch.Overhead
+	top := p.mostLocked()
 	need := batch.FrontRoom + b.Size() + a.needed(p, r) // a few bytes more than exact
 	if b.Capacity() >= top || need > top+wire.MaxRecordOverhead {
 		return false

@@ -61,7 +61,8 @@ func newBench(t *testing.T, partitions int, memory int64, change func(*Settings)
 	if change != nil {
 		change(&s)
 	}
-	b := &bench{T: t, pool: bufferpool.New(memory, s.BatchSize+batch.Overhead)}
+	top := max(s.BatchSize, s.BehindSize) + batch.Overhead
+	b := &bench{T: t, pool: bufferpool.New(memory, top)}
 	c := clock.NewCoarse()
 	t.Cleanup(c.Close)
 	b.Accumulator = New(s, c, b.pool, b)
@@ -174,6 +175,39 @@ func TestBatchesFillUp(t *testing.T) {
 	if s := b.Memory(); len(want) > 0 || s.Available != s.Total {
 		t.Errorf("%d records are missing, %+v", len(want), s)
 	}
+}
+
+// A batch behind others takes up to BehindSize, until it would be the first; none
+// does once a broker found one too large.
+func TestBatchesBehindOthersAreBigger(t *testing.T) {
+	b := newBench(t, 1, 1<<20, func(s *Settings) { s.BehindSize = 5000 })
+	sizes := func(taken []*batch.Batch) (out []int) {
+		for _, x := range taken {
+			out = append(out, int(x.Count()))
+			b.Release(x)
+		}
+		return out
+	}
+	fill := func(records int) {
+		for range records {
+			b.add(0, 200)
+		}
+	}
+	check := func(got []int, want ...int) {
+		t.Helper()
+		if !slices.Equal(got, want) {
+			t.Errorf("records per batch are %v, want %v", got, want)
+		}
+	}
+	fill(60)
+	check(sizes(b.drain(0)), 4, 23, 23, 10)
+	fill(4 + 10)
+	first := b.Take(0, false)
+	fill(20) // the open batch is the first now: it fills the buffer that it has
+	check(sizes(append([]*batch.Batch{first}, b.drain(0)...)), 4, 19, 11)
+	b.TooLarge(0)
+	fill(10)
+	check(sizes(b.drain(0)), 4, 4, 2)
 }
 
 // 106: a record larger than batch.size has a batch of its own, between the others.

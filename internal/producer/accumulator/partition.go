@@ -49,6 +49,24 @@ func (p *Partition) await() {
 	defer p.mu.Unlock()
 }
 
+// mostLocked is the capacity up to which the open batch grows. One that could go
+// at once is full at batch.size. One behind others cannot go before them, so it
+// may as well take more: the fewer and bigger batches are, the less each record
+// costs, a broker most of all.
+func (p *Partition) mostLocked() int {
+	size := p.topic.owner.settings.BatchSize
+	if len(p.closed) > 0 {
+		size = max(size, int(p.topic.behind.Load()))
+	}
+	return size + batch.Overhead
+}
+
+// TooLarge tells that a broker refused a batch of partition id for its size. From
+// now on no batch of the topic is bigger than batch.size.
+func (a *Accumulator) TooLarge(id batch.PartitionID) {
+	(*a.partitions.Load())[id].topic.behind.Store(0)
+}
+
 // closeLocked detaches the open batch to the closed ones. Without compression
 // it is Ready at once.
 func (p *Partition) closeLocked() *batch.Batch {

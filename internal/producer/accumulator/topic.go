@@ -22,6 +22,7 @@ type Topic struct {
 	view   atomic.Pointer[view]
 	sticky [maxLanes]atomic.Int32 // index of each lane's sticky partition, -1 for none yet
 	table  atomic.Pointer[weighted]
+	behind atomic.Int32 // Settings.BehindSize, until a broker found that too large
 }
 
 // One sticky partition has one lock. Goroutines that find it taken use the sticky
@@ -56,6 +57,7 @@ func (a *Accumulator) Topic(name string) *Topic {
 	t := a.topics[name]
 	if t == nil {
 		t = &Topic{Name: name, owner: a}
+		t.behind.Store(int32(a.settings.BehindSize))
 		t.view.Store(&view{name: name})
 		for i := range t.sticky {
 			t.sticky[i].Store(-1)

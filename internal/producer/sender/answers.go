@@ -225,6 +225,7 @@ func (c *Core) split(p *partition, b *batch.Batch) bool {
 		c.giveUp(p, b, batch.Failure{Code: errcode.MessageTooLarge, Err: err})
 		return true
 	}
+	c.source.TooLarge(p.id)
 	i := indexOf(p.batches, b)
 	rest := append(parts, p.batches[i+1:]...)
 	p.batches = append(p.batches[:i:i], rest...)

@@ -63,6 +63,8 @@ type Source interface {
 	Take(id batch.PartitionID, open bool) *batch.Batch
 	// Closed counts the batches that are not open, and asks for notice of the next.
 	Closed(id batch.PartitionID) int
+	// TooLarge tells that a broker found a batch of the partition too large.
+	TooLarge(id batch.PartitionID)
 	// Starving reports whether a caller waits for memory: then nothing lingers.
 	Starving() bool
 }

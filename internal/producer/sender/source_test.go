@@ -14,9 +14,10 @@ type source struct {
 	byName  map[string]*queue
 	notices []batch.PartitionID
 
-	starving   bool   // a caller waits for memory
-	compresses bool   // a batch taken open has yet to be compressed
-	between    func() // runs between a Look and what follows it, once
+	tooLarge   []batch.PartitionID // as TooLarge was told
+	starving   bool                // a caller waits for memory
+	compresses bool                // a batch taken open has yet to be compressed
+	between    func()              // runs between a Look and what follows it, once
 }
 
 type queue struct {
@@ -140,6 +141,8 @@ func (s *source) Closed(id batch.PartitionID) int {
 	q.watch = max(q.watch, aBehind)
 	return len(q.closed)
 }
+
+func (s *source) TooLarge(id batch.PartitionID) { s.tooLarge = append(s.tooLarge, id) }
 
 func (s *source) Starving() bool { return s.starving }
 
