@@ -176,7 +176,19 @@ func (f *fitter) bytes(n *node, s string) (any, error) {
 	if n.kind == "fixed" && len(b) != n.size {
 		return nil, wrong(s, n, fmt.Errorf("it has %d bytes", len(b)))
 	}
+	if n.logical == "decimal" && n.precision > 0 && unscaled(b).CmpAbs(power(n.precision)) >= 0 {
+		return nil, wrong(s, n, fmt.Errorf("its bytes have more than %d digits", n.precision))
+	}
 	return b, nil
+}
+
+// unscaled is the number of which b is the two's complement, as Avro's decimals are.
+func unscaled(b []byte) *big.Int {
+	v := new(big.Int).SetBytes(b)
+	if len(b) > 0 && b[0] >= 0x80 {
+		v.Sub(v, new(big.Int).Lsh(big.NewInt(1), uint(8*len(b))))
+	}
+	return v
 }
 
 // latin1 appends a byte for each character, as Avro's JSON encoding has it.
