@@ -18,11 +18,11 @@ import (
 const castagnoliPoly = crc32.Castagnoli
 
 // SumLimit is up to how many bytes of records SealSummed takes.
-const SumLimit = 1<<16 - 1
+const SumLimit = 1<<24 - 1
 
-// RecordsSum is the checksum of the records of batch alone.
-func RecordsSum(batch []byte) uint32 {
-	return crc32.Checksum(batch[BatchHeaderSize:], castagnoli)
+// AddSum is the checksum of records, given that of those before them: 0 for none.
+func AddSum(sum uint32, records []byte) uint32 {
+	return crc32.Update(sum, castagnoli, records)
 }
 
 // SealSummed is Seal for a batch whose records have the checksum sum, and are at
@@ -37,10 +37,15 @@ func (h *BatchHeader) SealSummed(b []byte, sum uint32) {
 // behind is x^8n, for n ≤ SumLimit.
 func behind(n int) uint32 {
 	t := powers()
-	return multiply(t.low[n&0xff], t.high[n>>8])
+	product := multiply(t.low[n&0xff], t.middle[n>>8&0xff])
+	if n>>16 == 0 {
+		return product
+	}
+	return multiply(product, t.high[n>>16])
 }
 
-type powerTables struct{ low, high [256]uint32 } // x^8n and x^(8·256·n)
+// powerTables are x^8n, x^(8·256·n) and x^(8·65536·n).
+type powerTables struct{ low, middle, high [256]uint32 }
 
 var powers = sync.OnceValue(func() *powerTables {
 	t := &powerTables{}
@@ -51,7 +56,8 @@ var powers = sync.OnceValue(func() *powerTables {
 		}
 	}
 	fill(&t.low, 1<<(31-8))
-	fill(&t.high, multiply(t.low[255], t.low[1]))
+	fill(&t.middle, multiply(t.low[255], t.low[1]))
+	fill(&t.high, multiply(t.middle[255], t.middle[1]))
 	return t
 })
 

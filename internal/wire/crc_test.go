@@ -7,9 +7,9 @@ import (
 
 func TestSealSummedIsSeal(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	lengths := []int{0, 1, 255, 256, 257, 4096, 16384, SumLimit}
+	lengths := []int{0, 1, 255, 256, 257, 4096, 16384, 65535, 65536, 65537, 1 << 20, SumLimit}
 	for range 200 {
-		lengths = append(lengths, r.IntN(SumLimit+1))
+		lengths = append(lengths, r.IntN(1<<(8+r.IntN(13))))
 	}
 	for _, n := range lengths {
 		b := make([]byte, BatchHeaderSize+n)
@@ -20,7 +20,9 @@ func TestSealSummedIsSeal(t *testing.T) {
 			BaseTimestamp: r.Int64(), MaxTimestamp: r.Int64(), ProducerID: r.Int64(),
 			ProducerEpoch: int16(r.Uint32()), BaseSequence: r.Int32(), Count: r.Int32(),
 		}
-		h.SealSummed(b, RecordsSum(b))
+		records := b[BatchHeaderSize:]
+		cut := r.IntN(len(records) + 1)
+		h.SealSummed(b, AddSum(AddSum(0, records[:cut]), records[cut:]))
 		if err := VerifyChecksum(b); err != nil {
 			t.Errorf("%d bytes of records: %v", n, err)
 		}
@@ -35,7 +37,7 @@ func TestSealSummedIsSeal(t *testing.T) {
 // Under a new sequence the records' checksum is used again.
 func BenchmarkSealSummed(b *testing.B) {
 	batch := make([]byte, 16<<10)
-	sum := RecordsSum(batch)
+	sum := AddSum(0, batch[BatchHeaderSize:])
 	b.ReportAllocs()
 	for b.Loop() {
 		h := BatchHeader{}

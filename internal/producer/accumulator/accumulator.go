@@ -320,6 +320,9 @@ func (a *Accumulator) stepLocked(p *Partition, index int32, r *Record, spare *[]
 	}
 	p.open = batch.New(p.ID, p.topic.Name, p.Index, buf, timestamp)
 	p.open.Created, p.open.Opened = now, now.UnixMilli()
+	if a.settings.Compressor == nil {
+		p.open.SumEarly()
+	}
 	p.queued.Add(1)
 	p.opened++
 	first := *r
@@ -397,9 +400,10 @@ func (a *Accumulator) Compress(b *batch.Batch) {
 
 // Release gives a batch's buffer back.
 func (a *Accumulator) Release(b *batch.Batch) {
+	buf := b.Yield()
 	if b.Charge > 0 {
 		b.Charge = 0
-		a.pool.Put(b.Buffer())
+		a.pool.Put(buf)
 	}
 }
 

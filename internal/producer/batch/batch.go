@@ -11,6 +11,7 @@ package batch
 
 import (
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -86,8 +87,11 @@ type Batch struct {
 	LeaderEpoch   int32 // of the last attempt, -1 before
 	transactional bool
 	sealed        bool
-	summed        bool   // sum is the records' checksum
-	sum           uint32 // ... in the form in which they are sent
+	summed        bool   // sum is the checksum of all records, as they are sent
+	sum           uint32 // of the records before sumFrom
+	sumFrom       int    // index into buf
+	sumAt         int    // length of buf from which more of it is summed up
+	own           Outcome
 }
 
 // Flush is one flush under way.
@@ -98,9 +102,9 @@ type Flush struct {
 // New opens a batch in buf, whose capacity bounds it. baseTime is the first
 // record's timestamp in milliseconds.
 func New(id PartitionID, topic string, index int32, buf []byte, baseTime int64) *Batch {
-	return &Batch{
+	b := &Batch{
 		Partition:     id,
-		Outcome:       &Outcome{Topic: topic, Partition: index, BaseTimestamp: baseTime},
+		own:           Outcome{Topic: topic, Partition: index, BaseTimestamp: baseTime},
 		whole:         buf,
 		buf:           buf[: FrontRoom+wire.BatchHeaderSize : cap(buf)-BackRoom],
 		Charge:        cap(buf),
@@ -110,8 +114,20 @@ func New(id PartitionID, topic string, index int32, buf []byte, baseTime int64) 
 		ProducerEpoch: wire.NoProducerEpoch,
 		BaseSequence:  wire.NoSequence,
 		LeaderEpoch:   wire.NoLeaderEpoch,
+		sumFrom:       FrontRoom + wire.BatchHeaderSize,
+		sumAt:         math.MaxInt,
 	}
+	b.Outcome = &b.own
+	return b
 }
+
+// sumChunk is after how many bytes a checksum is taken of records that were written:
+// few enough that they are still in a processor's own cache.
+const sumChunk = 32 << 10
+
+// SumEarly has records summed up while more are appended, because they will not be
+// compressed.
+func (b *Batch) SumEarly() { b.sumAt = b.sumFrom + sumChunk }
 
 // State is where the batch stands.
 func (b *Batch) State() State { return State(b.state.Load()) }
@@ -136,8 +152,13 @@ func (b *Batch) Size() int { return len(b.buf) - FrontRoom }
 // RawSize is the length of the records before compression, bytes.
 func (b *Batch) RawSize() int { return b.raw }
 
-// Buffer is the whole buffer, for the pool it came from.
-func (b *Batch) Buffer() []byte { return b.whole[:0] }
+// Yield is the whole buffer, for the pool it came from. The batch has no bytes any
+// more: whoever holds its Outcome must not hold them.
+func (b *Batch) Yield() []byte {
+	whole := b.whole
+	b.whole, b.buf = nil, nil
+	return whole[:0]
+}
 
 // Sequenced reports whether the batch has been given a sequence.
 func (b *Batch) Sequenced() bool { return b.BaseSequence != wire.NoSequence }
@@ -165,7 +186,17 @@ func (b *Batch) Append(
 	if timestamp > b.maxTime {
 		b.maxTime = timestamp
 	}
+	if len(b.buf) >= b.sumAt {
+		b.sumMore()
+		b.sumAt = b.sumFrom + sumChunk
+	}
 	return index, true
+}
+
+// sumMore takes the checksum of the records that are not in it yet.
+func (b *Batch) sumMore() {
+	b.sum = wire.AddSum(b.sum, b.buf[b.sumFrom:])
+	b.sumFrom = len(b.buf)
 }
 
 func (b *Batch) appendWithHeaders(
@@ -230,10 +261,12 @@ const leastSummed = 2 << 10
 // sumUp takes the records' checksum while they are in the caches of the goroutine
 // that wrote the last of them.
 func (b *Batch) sumUp() {
-	bytes := b.buf[FrontRoom:]
-	if n := len(bytes) - wire.BatchHeaderSize; n >= leastSummed && n <= wire.SumLimit {
-		b.sum, b.summed = wire.RecordsSum(bytes), true
+	n := len(b.buf) - FrontRoom - wire.BatchHeaderSize
+	if n < leastSummed || n > wire.SumLimit {
+		return
 	}
+	b.sumMore()
+	b.summed = true
 }
 
 // Uncompressed makes a closed batch Ready as it is.

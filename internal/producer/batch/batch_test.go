@@ -157,6 +157,37 @@ func TestSeal(t *testing.T) {
 	}
 }
 
+// A checksum that was taken piece by piece, whatever the batch grew to meanwhile, is
+// that of all its bytes; also under a number that it was given later.
+func TestChecksumsAreTakenEarly(t *testing.T) {
+	for _, records := range []int{0, 1, 40, 700, 6000} {
+		b := New(1, "t", 2, make([]byte, 0, 1<<10), 0)
+		b.SumEarly()
+		for i := range records {
+			value := bytes.Repeat([]byte{byte(i)}, 100+i%100)
+			for {
+				if _, ok := b.Append(int64(i), nil, value, nil, 0); ok {
+					break
+				}
+				b.Grow(make([]byte, 0, 2*b.Capacity()))
+			}
+		}
+		b.Close()
+		if _, err := b.Compress(nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		if early := b.sumFrom > FrontRoom+wire.BatchHeaderSize; early != (records >= 40) {
+			t.Errorf("%d records: summed up before they are sent: %v", records, early)
+		}
+		for _, sequence := range []int32{5, 70} {
+			b.Identify(7, 1, sequence, false)
+			if err := wire.VerifyChecksum(b.Seal()); err != nil {
+				t.Errorf("%d records: %v", records, err)
+			}
+		}
+	}
+}
+
 // 132: what does not get smaller stays as it is; what does carries its codec.
 func TestCompress(t *testing.T) {
 	for codec := compression.Gzip; codec.Valid(); codec++ {
