@@ -152,8 +152,8 @@ func TestWhatDoesNotFitIsNamed(t *testing.T) {
 			`field suit: "C" is text, but the schema wants enum x.Suit (A, B)`},
 		{"too many digits", Options{}, `{"price":0.001}`, `field price: 0.001 is a number, but the ` +
 			`schema wants decimal(6,2) (it has more than 2 digits behind the point)`},
-		{"a decimal's bytes, too many", Options{}, `{"price":"0A00"}`, `field price: "0A00" is a ` +
-			`string, but the schema wants decimal(6,2) (its bytes have more than 6 digits)`},
+		{"a decimal's bytes, too many", Options{}, `{"price":"0A00"}`, `field price: "0A00" is ` +
+			`text, but the schema wants decimal(6,2) (its bytes have more than 6 digits)`},
 		{"too large a decimal", Options{}, `{"price":10000}`, `field price: 10000 is a number, but ` +
 			`the schema wants decimal(6,2) (it has more than 6 digits)`},
 		{"a date that is none", Options{}, `{"day":"2026-02-30"}`,
