@@ -43,7 +43,7 @@ const Automatic = int32(-1)
 // Settings are fixed for the life of an accumulator.
 type Settings struct {
 	BatchSize           int                     // batch.size, bytes, header included; ≥ 1
-	BehindSize          int                     // the same for a batch behind others of its partition; ≥ BatchSize, or 0 for that
+	BehindSize          int                     // ... of a batch behind others; 0 is BatchSize
 	Compressor          *compression.Compressor // nil for none
 	Adaptive            bool                    // partitioner.adaptive.partitioning.enable
 	AvailabilityTimeout time.Duration           // partitioner.availability.timeout.ms
