@@ -176,15 +176,17 @@ func TestErrorsInTheBrokersWords(t *testing.T) {
 // not, compressed or not; offsets and callbacks are right; one record that is too
 // large fails alone.
 func TestTooLargeForTheTopic(t *testing.T) {
-	for _, codec := range []posthaste.Compression{
-		posthaste.CompressionNone, posthaste.CompressionLz4,
+	for codec, code := range map[posthaste.Compression]errcode.Code{
+		posthaste.CompressionNone: errcode.MessageTooLarge, // max.message.bytes
+		posthaste.CompressionLz4:  errcode.MessageTooLarge,
+		posthaste.CompressionZstd: errcode.RecordListTooLarge, // segment.bytes
 	} {
 		t.Run(string(codec), func(t *testing.T) {
 			play(t, one, func(c *posthaste.Config) {
 				linger(c)
 				c.CompressionType, c.BatchSize, c.Retries = codec, 100_000, 1
 			}, func(s *scenario) {
-				s.cluster.Always(protocol.Produce, tooLarge(10))
+				s.cluster.Always(protocol.Produce, tooLarge(10, code))
 				var want []string
 				var deliveries []posthaste.Delivery
 				for i := range 100 {
@@ -203,7 +205,7 @@ func TestTooLargeForTheTopic(t *testing.T) {
 				if m := s.p.Metrics(); m.Splits == 0 || m.RecordsSent != 100 {
 					s.Errorf("metrics %+v", m)
 				}
-				s.cluster.Always(protocol.Produce, tooLarge(0))
+				s.cluster.Always(protocol.Produce, tooLarge(0, code))
 				a, b := s.send("t", "a"), s.send("t", "b")
 				s.flush()
 				s.failed(a, posthaste.ErrRecordTooLarge)
@@ -218,8 +220,8 @@ func TestTooLargeForTheTopic(t *testing.T) {
 }
 
 // tooLarge refuses batches of more than n records.
-func tooLarge(n int) scriptedbroker.Step {
-	fail := scriptedbroker.Fail(errcode.MessageTooLarge)
+func tooLarge(n int, code errcode.Code) scriptedbroker.Step {
+	fail := scriptedbroker.Fail(code)
 	return func(x *scriptedbroker.Exchange) {
 		for _, count := range scriptedbroker.Counts(x) {
 			if count > n {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-go/posthaste"
+	"github.com/posthaste-go/posthaste/internal/errcode"
 	"github.com/posthaste-go/posthaste/internal/protocol"
 	"github.com/posthaste-go/posthaste/internal/scriptedbroker"
 )
@@ -19,7 +20,8 @@ import (
 func behind(t *testing.T, change func(*posthaste.Config), most int) (batches []int) {
 	t.Helper()
 	play(t, one, change, func(s *scenario) {
-		refuse, slow := tooLarge(most), scriptedbroker.Delay(100*time.Millisecond)
+		refuse := tooLarge(most, errcode.MessageTooLarge)
+		slow := scriptedbroker.Delay(100 * time.Millisecond)
 		s.cluster.Always(protocol.Produce, func(x *scriptedbroker.Exchange) {
 			counts := scriptedbroker.Counts(x)
 			batches = append(batches, counts...)
@@ -88,7 +90,7 @@ func TestBatchesStopGrowingForATopic(t *testing.T) {
 			refused, len(batches))
 	}
 	play(t, one, nil, func(s *scenario) {
-		s.cluster.Always(protocol.Produce, tooLarge(100))
+		s.cluster.Always(protocol.Produce, tooLarge(100, errcode.MessageTooLarge))
 		value := strings.Repeat("x", 1000)
 		for range 3000 {
 			s.send("t", value)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -211,7 +212,13 @@ func (m *tuneMeasurer) reference() *tune.Settings {
 		posthaste.CompressionLz4:  m.cfg.CompressionLz4Level,
 		posthaste.CompressionZstd: m.cfg.CompressionZstdLevel,
 	}[codec]
-	return &tune.Settings{BatchSize: m.cfg.BatchSize, LingerMs: int(m.cfg.Linger.Milliseconds()),
+	size := m.cfg.BatchSize
+	if slices.ContainsFunc(m.cfg.Properties(), func(p posthaste.Property) bool {
+		return p.Key == "batch.size" && p.Source == "default"
+	}) {
+		size = 0 // unlike the same size when it is given, it grows
+	}
+	return &tune.Settings{BatchSize: size, LingerMs: int(m.cfg.Linger.Milliseconds()),
 		Compression: tune.Compression{Type: string(codec), Level: level},
 		MaxInFlight: m.cfg.MaxInFlight}
 }

@@ -320,6 +320,9 @@ func (a *Accumulator) stepLocked(p *Partition, index int32, r *Record, spare *[]
 	}
 	p.open = batch.New(p.ID, p.topic.Name, p.Index, buf, timestamp)
 	p.open.Created, p.open.Opened = now, now.UnixMilli()
+	if p.open.Capacity() > a.usual() {
+		p.open.Limit(max(need, a.usual()))
+	}
 	if a.settings.Compressor == nil {
 		p.open.SumEarly()
 	}
@@ -344,34 +347,42 @@ func (a *Accumulator) share(most int) int {
 	return int(min(a.pool.Stats().Total/4/max(partitions, 1), int64(most)))
 }
 
+// usual is the capacity of a batch that is full at batch.size.
+func (a *Accumulator) usual() int { return a.settings.BatchSize + batch.Overhead }
+
 // needed is the capacity that a batch for r alone takes, at the least.
 func (a *Accumulator) needed(p *Partition, r *Record) int {
 	body := wire.RecordBodySize(0, 0, r.Key, r.Value, len(r.Headers), r.HeadersSize)
 	return batch.Overhead + wire.BatchHeaderSize + wire.VarintLen(int64(body)) + body
 }
 
-// growLocked moves the open batch into a buffer of twice the size, if that is
-// still within its bound, r then fits, and memory is to be had at once.
+// growLocked lets the open batch take twice as much, in another buffer if its own is
+// too small, if that is still within its bound, r then fits, and memory is to be had
+// at once.
 func (a *Accumulator) growLocked(p *Partition, r *Record) bool {
 	b := p.open
 	top := p.mostLocked()
 	need := batch.FrontRoom + b.Size() + a.needed(p, r) // a few bytes more than exact
-	if b.Capacity() >= top || need > top+wire.MaxRecordOverhead {
+	if b.Bound() >= top || need > top+wire.MaxRecordOverhead {
 		return false
 	}
-	buf, ok := a.pool.TryGet(min(max(2*b.Capacity(), need), top))
-	if !ok {
-		return false
+	want := min(max(2*b.Bound(), need), top)
+	if b.Capacity() < want {
+		buf, ok := a.pool.TryGet(want)
+		if !ok {
+			return false
+		}
+		a.pool.Put(b.Grow(buf))
+		p.hint = cap(buf)
 	}
-	a.pool.Put(b.Grow(buf))
-	p.hint = cap(buf)
+	b.Limit(want)
 	return a.fits(b, r)
 }
 
 // fits reports whether r has room in b, assuming the longest deltas.
 func (a *Accumulator) fits(b *batch.Batch, r *Record) bool {
 	return batch.FrontRoom+b.Size()+len(r.Key)+len(r.Value)+r.HeadersSize+
-		wire.MaxRecordOverhead <= b.Capacity()-batch.BackRoom
+		wire.MaxRecordOverhead <= b.Bound()-batch.BackRoom
 }
 
 // finish compresses a batch that was closed because it was full, on the
@@ -394,6 +405,7 @@ func (a *Accumulator) Compress(b *batch.Batch) {
 	if *scratch, err = b.Compress(a.settings.Compressor, *scratch); err != nil {
 		a.settings.Logger.Warn("batch sent uncompressed", "topic", b.Outcome.Topic,
 			"partition", b.Outcome.Partition, "error", err)
+		b.Uncompressed()
 	}
 	a.scratch.Put(scratch)
 }

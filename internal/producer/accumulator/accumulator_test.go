@@ -210,6 +210,70 @@ func TestBatchesBehindOthersAreBigger(t *testing.T) {
 	check(sizes(b.drain(0)), 4, 4, 2)
 }
 
+// A batch that grew behind others and is the first now is full, without a linger.
+func TestABatchThatBecomesTheFirstIsFull(t *testing.T) {
+	b := newBench(t, 1, 1<<20, func(s *Settings) { s.BehindSize = 5000 })
+	for range 4 + 10 {
+		b.add(0, 200)
+	}
+	if w := b.Look(0); w.Full || !w.Ready {
+		t.Errorf("behind another it is %+v", w)
+	}
+	b.Release(b.Take(0, false))
+	if w := b.Look(0); !w.Full || w.Ready {
+		t.Errorf("as the first it is %+v", w)
+	}
+}
+
+// Batches stop growing when their first records have waited for long.
+func TestOldBatchesDoNotGrow(t *testing.T) {
+	b := newBench(t, 1, 1<<20, func(s *Settings) { s.BehindSize = 5000 })
+	for range 4 + 1 {
+		b.add(0, 200)
+	}
+	(*b.partitions.Load())[0].open.Opened -= 2 * growFor
+	for range 5 {
+		b.add(0, 200)
+	}
+	if got := b.Closed(0); got != 2 {
+		t.Errorf("%d batches are closed, want 2", got)
+	}
+}
+
+// The adaptive choice counts what waits in batches of batch.size.
+func TestBigBatchesWeighMore(t *testing.T) {
+	b := newBench(t, 1, 1<<20, func(s *Settings) { s.BehindSize = 5000 })
+	for range 100 {
+		b.add(0, 200)
+	}
+	queued := &(*b.partitions.Load())[0].queued
+	if got := queued.Load(); got < 15 || got > 25 {
+		t.Errorf("20 KB weigh as %d batches of 1,000 bytes", got)
+	}
+	for _, x := range b.drain(0) {
+		b.Sent(x, 1)
+		b.Sent(x, -1)
+		b.Sent(x, 1)
+	}
+	if got := queued.Load(); got != 0 {
+		t.Errorf("nothing weighs as %d batches", got)
+	}
+}
+
+// A record above batch.size shares its batch with no other, however big the buffer
+// is that the pool has for it.
+func TestBigRecordsStayAlone(t *testing.T) {
+	b := newBench(t, 1, 1<<20, func(s *Settings) { s.BatchSize, s.BehindSize = 1007, 65519 })
+	b.add(0, 20_000)
+	for range 5 {
+		b.add(0, 20)
+	}
+	if got := b.drain(0); len(got) != 2 || got[0].Count() != 1 || got[0].Capacity() < 1<<15 {
+		t.Errorf("a big record and small ones make %d batches, the first of %d records in %d bytes",
+			len(got), got[0].Count(), got[0].Capacity())
+	}
+}
+
 // 106: a record larger than batch.size has a batch of its own, between the others.
 func TestARecordLargerThanABatch(t *testing.T) {
 	b := newBench(t, 1, 1<<20, nil)

@@ -29,7 +29,7 @@ type Partition struct {
 	Index int32
 	topic *Topic
 
-	queued atomic.Int32 // batches not sent yet, open one included: the adaptive choice
+	queued atomic.Int32 // weights of batches not sent yet, open one included: the adaptive choice
 
 	mu          sync.Mutex
 	open        *batch.Batch
@@ -49,20 +49,26 @@ func (p *Partition) await() {
 	defer p.mu.Unlock()
 }
 
+// growFor is how long a batch grows beyond batch.size, milliseconds. Its records end
+// together, also by delivery.timeout.ms, which counts from the first.
+const growFor = 1000
+
 // mostLocked is the capacity up to which the open batch grows. One that could go
 // at once is full at batch.size. One behind others cannot go before them, so it
 // may as well take more: the fewer and bigger batches are, the less each record
 // costs, a broker most of all.
 func (p *Partition) mostLocked() int {
-	size := p.topic.owner.settings.BatchSize
-	if len(p.closed) > 0 {
-		size = max(size, int(p.topic.behind.Load()))
+	a := p.topic.owner
+	behind := int(p.topic.behind.Load())
+	if len(p.closed) == 0 || behind <= a.settings.BatchSize ||
+		p.open != nil && a.clock.Milli()-p.open.Opened > growFor {
+		return a.usual()
 	}
-	return size + batch.Overhead
+	return behind + batch.Overhead
 }
 
 // TooLarge tells that a broker refused a batch of partition id for its size. From
-// now on no batch of the topic is bigger than batch.size.
+// now on no batch of the topic grows beyond batch.size.
 func (a *Accumulator) TooLarge(id batch.PartitionID) {
 	(*a.partitions.Load())[id].topic.behind.Store(0)
 }
@@ -73,6 +79,8 @@ func (p *Partition) closeLocked() *batch.Batch {
 	b := p.open
 	p.open = nil
 	p.hint = batch.FrontRoom + b.Size()
+	b.Weight = int32(max(1, b.Size()/p.topic.owner.settings.BatchSize))
+	p.queued.Add(b.Weight - 1)
 	b.Close()
 	if p.topic.owner.settings.Compressor == nil {
 		p.topic.owner.Compress(b)
@@ -121,6 +129,7 @@ func (a *Accumulator) Look(id batch.PartitionID) batch.Work {
 	w.Opened = p.opened
 	if p.open != nil {
 		w.Open, w.OpenSince, w.Oldest = true, p.open.Created, p.open.Created
+		w.Full = len(p.closed) == 0 && p.open.Size() >= a.settings.BatchSize
 	}
 	if len(p.closed) > 0 {
 		head := p.closed[0]
@@ -158,16 +167,25 @@ func (a *Accumulator) Take(id batch.PartitionID, open bool) *batch.Batch {
 	p.closed[0] = nil
 	if len(p.closed) == 1 { // the usual case keeps its memory
 		p.closed = p.closed[:0]
+		p.firstLocked()
 	} else {
 		p.closed = p.closed[1:]
 	}
 	return b
 }
 
-// Sent tells the adaptive choice that n batches of partition id left the queue
-// (n > 0) or came back to it (n < 0).
-func (a *Accumulator) Sent(id batch.PartitionID, n int) {
-	(*a.partitions.Load())[id].queued.Add(int32(-n))
+// firstLocked holds the open batch, which is behind no other any more, to batch.size.
+func (p *Partition) firstLocked() {
+	usual := p.topic.owner.usual()
+	if p.open != nil && p.open.Bound() > usual {
+		p.open.Limit(usual)
+	}
+}
+
+// Sent tells the adaptive choice that b left the queue (n = 1) or came back to it
+// (n = -1).
+func (a *Accumulator) Sent(b *batch.Batch, n int) {
+	(*a.partitions.Load())[b.Partition].queued.Add(-int32(n) * max(1, b.Weight))
 }
 
 // Starving reports whether a caller waits for buffer.memory.

@@ -126,7 +126,7 @@ func TestAdaptiveChoice(t *testing.T) {
 		if p == 0 { // partition 1 is never emptied
 			id, _ := b.topic.ID(0)
 			if x := b.Take(id, true); x != nil {
-				b.Sent(id, 1)
+				b.Sent(x, 1)
 			}
 		}
 		b.topic.table.Store(nil) // as if time had passed

@@ -52,14 +52,17 @@ type Batch struct {
 	Outcome   *Outcome
 	Entries   []Entry               // in append order
 	Headers   [][]serializer.Header // of the entries, for interceptors; or empty
+	Callbacks int                   // number of entries when it was complete
 	Created   time.Time
 	Opened    int64 // Created in milliseconds: no record without a time of its own is older
-	Charge    int   // bytes of buffer.memory to give back; 0 for the parts of a split
+	Charge    int   // bytes of buffer.memory to give back; of a split's parts the last has them
+	Weight    int32 // how many batches of batch.size it is worth; 0 counts as 1
 
 	// MorePartsFollow marks a part of a split batch that is not the last.
 	MorePartsFollow bool
 
 	whole    []byte // the buffer as the pool gave it
+	kept     []byte // of the split batch whose last part this is: the pool's buffer
 	buf      []byte // FrontRoom, header, records; its capacity leaves BackRoom free
 	state    atomic.Uint32
 	count    int32
@@ -156,7 +159,10 @@ func (b *Batch) RawSize() int { return b.raw }
 // more: whoever holds its Outcome must not hold them.
 func (b *Batch) Yield() []byte {
 	whole := b.whole
-	b.whole, b.buf = nil, nil
+	if b.kept != nil {
+		whole = b.kept
+	}
+	b.whole, b.buf, b.kept = nil, nil, nil
 	return whole[:0]
 }
 
@@ -224,6 +230,16 @@ func (b *Batch) Grow(buf []byte) (old []byte) {
 
 // Capacity is the size of the buffer, bytes.
 func (b *Batch) Capacity() int { return cap(b.whole) }
+
+// Limit has the batch use no more than capacity bytes of its buffer. What it has
+// already it keeps.
+func (b *Batch) Limit(capacity int) {
+	most := min(cap(b.whole), capacity) - BackRoom
+	b.buf = b.whole[:len(b.buf):max(most, len(b.buf))]
+}
+
+// Bound is how much of the buffer the batch uses at most, bytes.
+func (b *Batch) Bound() int { return cap(b.buf) + BackRoom }
 
 // Close ends appending.
 func (b *Batch) Close() {

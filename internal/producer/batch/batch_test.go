@@ -275,7 +275,7 @@ func TestSplit(t *testing.T) {
 			next := uint32(0)
 			for i, p := range parts {
 				if p.BaseSequence != wire.AddSequence(first, int32(next)) || p.ProducerEpoch != 1 ||
-					p.State() != Closed || p.Order != 9 || p.Attempts != 2 || p.Charge != 0 ||
+					p.State() != Closed || p.Order != 9 || p.Attempts != 2 ||
 					!p.Created.Equal(b.Created) || len(p.Entries) != int(p.Count()) {
 					t.Errorf("part %d of %d: %+v", i, count, p)
 				}
@@ -293,6 +293,32 @@ func TestSplit(t *testing.T) {
 				t.Errorf("%d of %d records are in the parts", next, count)
 			}
 		}
+	}
+}
+
+// What a split batch was charged is given back with its last part.
+func TestSplitKeepsItsMemory(t *testing.T) {
+	b := filled(4, 100)
+	b.Close()
+	if _, err := b.Compress(nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	b.Move(EventSend)
+	charge, buf := b.Charge, b.whole
+	for b.Count() > 1 {
+		parts, err := b.Split()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.Charge != 0 || len(b.Yield()) != 0 || parts[0].Charge != 0 {
+			t.Error("the whole or the first part gives something back")
+		}
+		b = parts[len(parts)-1]
+		b.Move(EventSeal)
+		b.Move(EventSend)
+	}
+	if got := b.Yield(); b.Charge != charge || cap(got) != cap(buf) || &got[:1][0] != &buf[:1][0] {
+		t.Errorf("the last part gives %d of %d bytes back, and not what the pool gave", b.Charge, charge)
 	}
 }
 

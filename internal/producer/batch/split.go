@@ -81,7 +81,10 @@ func (b *Batch) Split() ([]*Batch, error) {
 	for _, p := range parts {
 		p.MorePartsFollow = true
 	}
-	parts[len(parts)-1].MorePartsFollow = b.MorePartsFollow
+	last := parts[len(parts)-1]
+	last.MorePartsFollow = b.MorePartsFollow
+	last.Charge, last.kept = b.Charge, b.Yield() // the parts' memory counts as long as they last
+	b.Charge, b.Entries, b.Headers = 0, nil, nil
 	b.state.Store(uint32(Done))
 	return parts, nil
 }

@@ -7,6 +7,7 @@ type Work struct {
 	Ready     bool      // the first closed batch can be taken
 	Open      bool      // there is an open batch
 	Sealing   bool      // the first closed batch is being compressed
+	Full      bool      // the open batch comes first and has batch.size
 	OpenSince time.Time // of the open batch
 	Opened    int64     // batches opened so far
 	Oldest    time.Time // when the oldest batch was opened; zero if there is none

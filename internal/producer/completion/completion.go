@@ -37,6 +37,7 @@ type Queue struct {
 
 type item struct {
 	batch   *batch.Batch
+	records int // with callbacks
 	flush   *batch.Flush
 	release bool // the buffer was kept and goes back now
 }
@@ -52,7 +53,8 @@ func New(handle, release func(*batch.Batch)) *Queue {
 
 // Complete queues a resolved batch.
 func (q *Queue) Complete(b *batch.Batch) {
-	q.put(item{batch: b}, len(b.Entries))
+	b.Callbacks = len(b.Entries)
+	q.put(item{batch: b, records: b.Callbacks}, b.Callbacks)
 }
 
 // Flush closes f.Done once everything queued before has run.
@@ -61,7 +63,7 @@ func (q *Queue) Flush(f *batch.Flush) { q.put(item{flush: f}, 0) }
 // Keep reports whether b's buffer must wait until b's callbacks have run; if so
 // the queue gives it back. It is asked after Complete.
 func (q *Queue) Keep(b *batch.Batch) bool {
-	if len(b.Entries) == 0 {
+	if b.Callbacks == 0 {
 		return false
 	}
 	q.mu.Lock()
@@ -140,8 +142,9 @@ func (q *Queue) do(i *item) {
 		if mutation.On(mutation.CallbackTwice) {
 			q.handle(i.batch)
 		}
+		i.batch.Entries, i.batch.Headers = nil, nil // a Delivery may keep the batch for long
 		q.mu.Lock()
-		q.queued -= len(i.batch.Entries)
+		q.queued -= i.records
 		q.mu.Unlock()
 	}
 }

@@ -265,7 +265,11 @@ func (w *writer) flush(total int) error {
 			}
 			w.gathered = w.gathered[:0]
 		}
-		w.gathered = append(w.gathered, c.piece...)
+		if len(c.piece) <= 4*gatherBelow {
+			w.gathered = append(w.gathered, c.piece...)
+		} else if err := w.writeAll(c.piece); err != nil {
+			return err
+		}
 	}
 	w.gathered = append(w.gathered, w.head[from:]...)
 	return w.writeAll(w.gathered)

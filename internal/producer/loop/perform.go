@@ -40,7 +40,7 @@ func (l *Loop) perform(effects []sender.Effect, stopping bool) {
 		case sender.FlushDone:
 			l.completion.Flush(e.Flush)
 		case sender.Unqueued:
-			l.Accumulator.Sent(e.Batch.Partition, e.Count)
+			l.Accumulator.Sent(e.Batch, e.Count)
 		case sender.Transacted:
 			l.completion.Flush(&e.Transact.Finished)
 		case sender.PublishTransaction:

@@ -66,7 +66,7 @@ func (c *Core) settleEntry(e *Entry) {
 		c.acknowledge(p, b, e.BaseOffset, e.AppendTime)
 	case e.Code == errcode.DuplicateSequenceNumber:
 		c.acknowledge(p, b, batch.NoOffset, -1) // it is there, the broker does not say where
-	case e.Code == errcode.MessageTooLarge && c.split(p, b):
+	case tooLarge(e.Code) && c.split(p, b):
 	case c.resequence(p, b, e):
 	case e.Code.Retriable() && c.mayRetry(b):
 		c.retryLater(p, b, e.Code, nil)
@@ -77,6 +77,13 @@ func (c *Core) settleEntry(e *Entry) {
 		c.refresh.Stale()
 	}
 	c.settle(p)
+}
+
+// tooLarge reports whether a broker has refused a batch for its size: by
+// max.message.bytes or, with RECORD_LIST_TOO_LARGE, by segment.bytes. Java fails the
+// latter; its batches are never bigger than batch.size unless one record is.
+func tooLarge(code errcode.Code) bool {
+	return code == errcode.MessageTooLarge || code == errcode.RecordListTooLarge
 }
 
 // takeBack releases the buffer of a batch whose outcome is out already.

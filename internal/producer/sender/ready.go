@@ -80,7 +80,7 @@ func (c *Core) hasWork(p *partition) bool {
 		return true
 	}
 	if w.Open && !w.Sealing {
-		if c.due(p, w.OpenSince) {
+		if c.due(p, &w) {
 			return true
 		}
 		c.linger(p, w.OpenSince)
@@ -89,9 +89,9 @@ func (c *Core) hasWork(p *partition) bool {
 }
 
 // due reports whether an open batch need not wait for more records.
-func (c *Core) due(p *partition, since time.Time) bool {
-	return c.settings.Linger <= 0 || p.flushTo > p.taken ||
-		c.now.Sub(since) >= c.settings.Linger || c.source.Starving()
+func (c *Core) due(p *partition, w *batch.Work) bool {
+	return c.settings.Linger <= 0 || w.Full || p.flushTo > p.taken ||
+		c.now.Sub(w.OpenSince) >= c.settings.Linger || c.source.Starving()
 }
 
 // mayTake reports whether p's next batch may be sent as far as order, identity
@@ -221,7 +221,7 @@ func (c *Core) nextBatch(p *partition, n *node) *batch.Batch {
 				return nil
 			}
 			w := c.source.Look(p.id)
-			if b = c.source.Take(p.id, w.Open && c.due(p, w.OpenSince)); b == nil {
+			if b = c.source.Take(p.id, w.Open && c.due(p, &w)); b == nil {
 				c.hasWork(p) // sets what p waits for
 				return nil
 			}

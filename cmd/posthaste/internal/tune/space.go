@@ -2,6 +2,7 @@ package tune
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -13,7 +14,7 @@ type Compression struct {
 
 // Settings is one point of a Space.
 type Settings struct {
-	BatchSize   int // bytes
+	BatchSize   int // bytes; 0 is none given, so that batches grow
 	LingerMs    int
 	Compression Compression
 	MaxInFlight int
@@ -25,10 +26,12 @@ type Property struct{ Key, Value string }
 // Properties lists the settings by their names in producer.properties.
 func (s Settings) Properties() []Property {
 	all := []Property{
-		{"batch.size", strconv.Itoa(s.BatchSize)},
 		{"linger.ms", strconv.Itoa(s.LingerMs)},
 		{"max.in.flight.requests.per.connection", strconv.Itoa(s.MaxInFlight)},
 		{"compression.type", s.Compression.Type},
+	}
+	if s.BatchSize != 0 {
+		all = slices.Insert(all, 0, Property{"batch.size", strconv.Itoa(s.BatchSize)})
 	}
 	if s.Compression.Level != 0 {
 		all = append(all, Property{"compression." + s.Compression.Type + ".level",
@@ -44,7 +47,10 @@ func (s Settings) String() string {
 		codec += ":" + strconv.Itoa(s.Compression.Level)
 	}
 	size := fmt.Sprintf("%d B", s.BatchSize)
-	if s.BatchSize%1024 == 0 {
+	switch {
+	case s.BatchSize == 0:
+		size = "as it grows"
+	case s.BatchSize%1024 == 0:
 		size = fmt.Sprintf("%d KiB", s.BatchSize/1024)
 	}
 	return fmt.Sprintf("%s, batch %s, linger %d ms, %d in flight", codec, size, s.LingerMs,
