@@ -53,6 +53,7 @@ type takeover struct {
 type director struct {
 	stage     *stage
 	watcher   *watcher
+	floor     *floor // or nil
 	logf      func(format string, args ...any)
 	takeovers []takeover
 	done      int // events
@@ -167,6 +168,9 @@ func (d *director) keen(do func() error) error {
 }
 
 func (d *director) kill(ctx context.Context, i int, e Event, node *kafka.Node) error {
+	if d.floor != nil {
+		d.floor.warm()
+	}
 	return d.keen(func() error {
 		led := d.watcher.led(node.ID)
 		if err := d.stage.down(node, (*kafka.Node).Kill); err != nil {

@@ -25,6 +25,8 @@ var (
 		"send in transactions of so many records in the mean; 0: no transactions")
 	tableFlag = flag.String("chaos.table", "", "Markdown file whose table is rewritten")
 	dirFlag   = flag.String("chaos.dir", "", "folder for outcomes and logs, kept; else a temporary one")
+	floorFlag = flag.Bool("chaos.floor", false,
+		"find out as well how soon killed leaders' successors can acknowledge at all")
 	goalsFlag = flag.Bool("chaos.goals", false, "fail where recovery misses the goals, too")
 )
 
@@ -53,9 +55,14 @@ func TestChaos(t *testing.T) {
 		}
 		t.Run(client, func(t *testing.T) {
 			r := Run(t, Config{Client: client, Seed: *seedFlag, Events: *eventsFlag, Kinds: of,
-				Rate: *rateFlag, Records: *recordsFlag, TxnRecords: *txnFlag, Dir: dir})
+				Rate: *rateFlag, Records: *recordsFlag, TxnRecords: *txnFlag, Dir: dir,
+				Floor: *floorFlag})
 			results = append(results, r)
 			t.Logf("%+v", r.Counts)
+			if f := r.Floor; len(f.Took) > 0 {
+				t.Logf("floor: %d ms (p50), %d ms (p99) of %d", f.Quantile(0.5).Milliseconds(),
+					f.Quantile(0.99).Milliseconds(), len(f.Took))
+			}
 			lines := slices.Concat(r.Examples, r.Why)
 			for _, took := range r.Recoveries {
 				lines = append(lines, took.Slowest...)

@@ -27,6 +27,7 @@ type Config struct {
 	Records    int // the run goes on until so many are sent, also after the last event
 	TxnRecords int // mean size of a transaction; 0: none
 	Dir        string
+	Floor      bool // find out as well what no client can beat; for killed leaders
 }
 
 // Of every run: many keys, so that each partition has some, also when there are
@@ -41,6 +42,7 @@ type Result struct {
 	Config     Config
 	Counts     Counts
 	Recoveries [classes]Recoveries
+	Floor      Recoveries    // if it was asked for
 	Events     int           // carried out
 	Cuts       int           // connections cut
 	Took       time.Duration // from the first record to the last outcome
@@ -59,7 +61,12 @@ func Run(t testing.TB, c Config) Result {
 		t.Fatal(err)
 	}
 	s := newStage(t, firstPartitions)
-	w, err := watch(ctx, s.cluster)
+	floor := startFloor(t, s, c)
+	var news func(int, leadership)
+	if floor != nil {
+		news = floor.probe
+	}
+	w, err := watch(ctx, s.cluster, news)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +76,7 @@ func Run(t testing.TB, c Config) Result {
 		TxnRecords: c.TxnRecords}
 	began := time.Now()
 	p := startClient(t, spec, dir)
-	d := &director{stage: s, watcher: w, logf: t.Logf}
+	d := &director{stage: s, watcher: w, logf: t.Logf, floor: floor}
 	failure := hold(ctx, 2*time.Second)
 	if failure == nil {
 		failure = d.play(ctx, Plan(c.Seed, c.Events, c.Kinds))
@@ -94,7 +101,22 @@ func Run(t testing.TB, c Config) Result {
 	}
 	r.Counts, r.Examples, r.Why = a.counts, a.examples, a.reasons()
 	r.Recoveries = recoveries(d.takeovers, a.acks)
+	if floor != nil {
+		r.Floor = floor.recoveries()
+	}
 	return r
+}
+
+func startFloor(t testing.TB, s *stage, c Config) *floor {
+	t.Helper()
+	if !c.Floor {
+		return nil
+	}
+	f, err := newFloor(t.Context(), s, t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
 }
 
 // awaitRecords lets the load go on until enough must have been sent.

@@ -30,6 +30,7 @@ type leadership struct {
 // A watcher notes who leads which partition, as the first node to know it says.
 type watcher struct {
 	keen atomic.Bool
+	news func(partition int, l leadership) // of each change of a leader; or nil
 	stop context.CancelFunc
 	done sync.WaitGroup
 
@@ -38,8 +39,10 @@ type watcher struct {
 }
 
 // watch asks the nodes, each at its own address, until close.
-func watch(ctx context.Context, c *kafka.Cluster) (*watcher, error) {
-	w := &watcher{history: map[int][]leadership{}}
+func watch(
+	ctx context.Context, c *kafka.Cluster, news func(partition int, l leadership),
+) (*watcher, error) {
+	w := &watcher{history: map[int][]leadership{}, news: news}
 	ctx, w.stop = context.WithCancel(ctx)
 	for _, n := range c.Nodes {
 		client, err := kgo.NewClient(kgo.SeedBrokers(n.Addr()), kgo.RequestRetries(0),
@@ -92,7 +95,11 @@ func (w *watcher) note(m *kmsg.MetadataResponse, now time.Time) {
 			h := w.history[int(p.Partition)]
 			newer := len(h) == 0 || p.LeaderEpoch > h[len(h)-1].Epoch
 			if p.ErrorCode == 0 && p.Leader > 0 && newer {
-				w.history[int(p.Partition)] = append(h, leadership{p.LeaderEpoch, int(p.Leader), now})
+				l := leadership{p.LeaderEpoch, int(p.Leader), now}
+				w.history[int(p.Partition)] = append(h, l)
+				if w.news != nil && len(h) > 0 && h[len(h)-1].Leader != l.Leader {
+					w.news(int(p.Partition), l)
+				}
 			}
 		}
 	}

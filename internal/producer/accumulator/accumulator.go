@@ -307,6 +307,9 @@ func (a *Accumulator) stepLocked(p *Partition, index int32, r *Record, spare *[]
 		var ok bool
 		most := p.mostLocked()
 		if buf, ok = a.pool.TryGet(max(need, min(p.hint, most))); !ok {
+			if len(p.closed) < 2 { // only the one before this, which may go any moment
+				most = a.usual()
+			}
 			s.need = max(need, a.share(most))
 			return s
 		}
