@@ -203,8 +203,8 @@ func TestBatchesBehindOthersAreBigger(t *testing.T) {
 	check(sizes(b.drain(0)), 4, 23, 23, 10)
 	fill(4 + 10)
 	first := b.Take(0, false)
-	fill(20) // the open batch is the first now: it fills the buffer that it has
-	check(sizes(append([]*batch.Batch{first}, b.drain(0)...)), 4, 19, 11)
+	fill(20) // the open batch is the first now, and full
+	check(sizes(append([]*batch.Batch{first}, b.drain(0)...)), 4, 10, 20)
 	b.TooLarge(0)
 	fill(10)
 	check(sizes(b.drain(0)), 4, 4, 2)
