@@ -179,7 +179,8 @@ func (l *line) exchange(ctx context.Context, partition int, batch []byte) (int16
 	t.Topic = floorTopic
 	p := kmsg.NewProduceRequestTopicPartition()
 	p.Partition, p.Records = int32(partition), batch
-	t.Partitions, request.Topics = append(t.Partitions, p), append(request.Topics, t)
+	t.Partitions = append(t.Partitions, p)
+	request.Topics = append(request.Topics, t)
 	frame := kmsg.NewRequestFormatter(kmsg.FormatterClientID(floorTopic)).
 		AppendRequest(nil, request, 1)
 	if err := l.nc.SetDeadline(time.Now().Add(floorPatience)); err != nil {
