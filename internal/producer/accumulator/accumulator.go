@@ -308,7 +308,7 @@ func (a *Accumulator) stepLocked(p *Partition, index int32, r *Record, spare *[]
 		most := p.mostLocked()
 		if buf, ok = a.pool.TryGet(max(need, min(p.hint, most))); !ok {
 			if len(p.closed) < 2 { // only the one before this, which may go any moment
-				most = a.usual()
+				most = min(most, 8*a.usual())
 			}
 			s.need = max(need, a.share(most))
 			return s
