@@ -18,7 +18,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/posthaste-go/posthaste/internal/wire"
-	"github.com/posthaste-go/posthaste/interop/kafka"
 )
 
 // floorTopic has its replicas where the load's topic has them, and so the same leaders.
@@ -33,10 +32,9 @@ const (
 // by who hears of the leader from the watcher in that moment, has a connection to
 // every node for each partition, and sends one record.
 type floor struct {
-	cluster *kafka.Cluster
-	batch   []byte
-	ctx     context.Context // of the run
-	logf    func(format string, args ...any)
+	batch []byte
+	ctx   context.Context // of the run
+	logf  func(format string, args ...any)
 
 	mu    sync.Mutex
 	lines map[[2]int]*line // by node and partition
@@ -52,7 +50,7 @@ type line struct {
 	r    *bufio.Reader
 }
 
-// newFloor makes the topic and all connections.
+// newFloor makes the topic; warm makes the connections.
 func newFloor(ctx context.Context, s *stage, logf func(string, ...any)) (*floor, error) {
 	all, err := s.partitions(ctx)
 	if err != nil {
@@ -79,8 +77,7 @@ func newFloor(ctx context.Context, s *stage, logf func(string, ...any)) (*floor,
 	if err := kerr.ErrorForCode(answer.Topics[0].ErrorCode); err != nil {
 		return nil, fmt.Errorf("create topic %s: %w", floorTopic, err)
 	}
-	f := &floor{cluster: s.cluster, batch: oneRecord(), ctx: ctx, logf: logf,
-		lines: map[[2]int]*line{}}
+	f := &floor{batch: oneRecord(), ctx: ctx, logf: logf, lines: map[[2]int]*line{}}
 	for _, n := range s.cluster.Nodes {
 		for p := range all {
 			f.lines[[2]int{n.ID, p}] = &line{addr: n.Addr()}

@@ -276,6 +276,7 @@ func TestSplit(t *testing.T) {
 			for i, p := range parts {
 				if p.BaseSequence != wire.AddSequence(first, int32(next)) || p.ProducerEpoch != 1 ||
 					p.State() != Closed || p.Order != 9 || p.Attempts != 2 ||
+					(p.Charge != 0) != (i == len(parts)-1) ||
 					!p.Created.Equal(b.Created) || len(p.Entries) != int(p.Count()) {
 					t.Errorf("part %d of %d: %+v", i, count, p)
 				}

@@ -14,10 +14,9 @@ type source struct {
 	byName  map[string]*queue
 	notices []batch.PartitionID
 
-	tooLarge   []batch.PartitionID // as TooLarge was told
-	starving   bool                // a caller waits for memory
-	compresses bool                // a batch taken open has yet to be compressed
-	between    func()              // runs between a Look and what follows it, once
+	starving   bool   // a caller waits for memory
+	compresses bool   // a batch taken open has yet to be compressed
+	between    func() // runs between a Look and what follows it, once
 }
 
 type queue struct {
@@ -142,7 +141,8 @@ func (s *source) Closed(id batch.PartitionID) int {
 	return len(q.closed)
 }
 
-func (s *source) TooLarge(id batch.PartitionID) { s.tooLarge = append(s.tooLarge, id) }
+// TooLarge changes nothing: these batches do not grow.
+func (s *source) TooLarge(batch.PartitionID) {}
 
 func (s *source) Starving() bool { return s.starving }
 
