@@ -19,7 +19,7 @@ const keyMultiplier = 2654435761
 // taken, so that making them costs a client nothing.
 type Workload struct {
 	values [][]byte
-	keys   [][]byte // empty if records have no key
+	keys   [][]byte // of the records in turn; empty if records have no key
 }
 
 // NewWorkload makes the keys and values that o asks for. Values come from a
@@ -38,12 +38,14 @@ func NewWorkload(o *Options) (*Workload, error) {
 	return w, nil
 }
 
+// distinctKeys lays the keys down in the order in which records use them: fetching
+// each from a place of its own would cost a program more than some clients do.
 func distinctKeys(n int) [][]byte {
 	keys := make([][]byte, n)
 	flat := make([]byte, 0, n*len("key-000000"))
 	for i := range keys {
 		start := len(flat)
-		flat = fmt.Appendf(flat, "key-%06d", i)
+		flat = fmt.Appendf(flat, "key-%06d", uint64(i)*keyMultiplier%uint64(n))
 		keys[i] = flat[start:len(flat):len(flat)]
 	}
 	return keys
@@ -81,8 +83,8 @@ type cursor struct {
 	work      *Workload
 	value     int
 	valueStep int
-	key       uint64
-	keyStep   uint64
+	key       int
+	keyStep   int
 }
 
 func (w *Workload) cursor(first, step int64) cursor {
@@ -91,9 +93,8 @@ func (w *Workload) cursor(first, step int64) cursor {
 		value:     int(first % int64(len(w.values))),
 		valueStep: int(step % int64(len(w.values))),
 	}
-	if n := uint64(len(w.keys)); n > 0 {
-		c.key = uint64(first) % n * (keyMultiplier % n) % n
-		c.keyStep = uint64(step) % n * (keyMultiplier % n) % n
+	if n := int64(len(w.keys)); n > 0 {
+		c.key, c.keyStep = int(first%n), int(step%n)
 	}
 	return c
 }
@@ -105,7 +106,7 @@ func (c *cursor) next() (key, value []byte) {
 	if c.value >= len(c.work.values) {
 		c.value -= len(c.work.values)
 	}
-	if n := uint64(len(c.work.keys)); n > 0 {
+	if n := len(c.work.keys); n > 0 {
 		key = c.work.keys[c.key]
 		c.key += c.keyStep
 		if c.key >= n {
