@@ -17,6 +17,7 @@ var ErrDisconnected = errors.New("connection lost before an answer came")
 func (c *Core) answered(r *Request) {
 	n := r.node
 	c.removeInFlight(n, r)
+	n.window.observe(r, n.answeredAt, c.now)
 	n.failures, n.answeredAt = 0, c.now
 	c.retire(n)
 	if r.Throttle > 0 {

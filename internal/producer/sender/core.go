@@ -199,7 +199,7 @@ func (c *Core) dispatchAll() {
 }
 
 func (c *Core) dispatchReady(n *node) bool {
-	if len(n.ready) > 0 && c.hasRoom(n) && !c.paces(n) {
+	if len(n.ready) > 0 && c.hasRoom(n) && !c.paces(n) && !c.crowds(n) {
 		c.dispatch(n)
 		return true
 	}

@@ -186,6 +186,7 @@ type Request struct {
 
 	answered Answered
 	sentAt   time.Time
+	found    int // requests under way to the node when it was sent
 	node     *node
 }
 

@@ -44,6 +44,7 @@ type node struct {
 	sentAt     time.Time // when it was last given a produce request
 	answeredAt time.Time // when it last answered one
 	pacedTo    time.Time // for what time its pause has an alarm
+	window     window
 	dialedAt   time.Time
 	patient    ConnID // dial for which an alarm is set
 

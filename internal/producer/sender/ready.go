@@ -150,11 +150,13 @@ func (c *Core) identified(p *partition) bool {
 
 // dispatch sends what is ready for n as long as its window has room.
 func (c *Core) dispatch(n *node) {
-	for len(n.ready) > 0 && c.hasRoom(n) && !c.paces(n) {
+	for len(n.ready) > 0 && c.hasRoom(n) && !c.paces(n) && !c.crowds(n) {
 		r := c.gather(n)
 		if r == nil {
 			break
 		}
+		r.found = len(n.inFlight)
+		n.window.requests++
 		n.inFlight = append(n.inFlight, r)
 		c.flying++
 		n.lastUsed = c.now

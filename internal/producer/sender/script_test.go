@@ -43,6 +43,7 @@ import (
 //	flush f / abandon
 //	starved / fed                      a caller waits for memory; nobody does any more
 //	meanwhile fill|sealing a …         a caller does that right after the core's next look
+//	serial 1ms                         brokers have been seen to take that long for each request
 //	+100ms                             time passes
 //	features 2                         transaction.version that brokers report from now on
 //	session 10s                        brokers want new credentials after that (KIP-368)
@@ -215,6 +216,7 @@ func init() { // not an initializer: the commands refer to each other's helpers
 		"starved":    func(h *harness, _ []string) { h.src.starving = true; h.post(Starved{}) },
 		"fed":        func(h *harness, _ []string) { h.src.starving = false; h.post() },
 		"meanwhile":  (*harness).meanwhile,
+		"serial":     (*harness).serial,
 		"features":   func(h *harness, args []string) { h.transactions = int16(atoi(h, args[0])) },
 		"session":    func(h *harness, args []string) { h.session, _ = time.ParseDuration(args[0]) },
 		"init":       (*harness).init,
@@ -227,6 +229,20 @@ func init() { // not an initializer: the commands refer to each other's helpers
 		"spoil":      (*harness).spoil,
 		"coordinate": (*harness).coordinate,
 		"end":        func(h *harness, _ []string) { h.finished() },
+	}
+}
+
+// serial has the nodes measured as brokers that deal with one request after the other.
+func (h *harness) serial(args []string) {
+	d, err := time.ParseDuration(args[0])
+	if err != nil {
+		panic(err)
+	}
+	for _, n := range h.core.nodes {
+		n.window = window{
+			alone: d.Seconds(), behind: d.Seconds(), took: d.Seconds(), least: d.Seconds(),
+			alones: smooth, behinds: smooth, requests: 1,
+		}
 	}
 }
 
