@@ -186,7 +186,8 @@ type Request struct {
 
 	answered Answered
 	sentAt   time.Time
-	found    int // requests under way to the node when it was sent
+	found    int  // requests under way to the node when it was sent
+	little   bool // nothing in it was urgent
 	node     *node
 }
 

@@ -45,6 +45,7 @@ type node struct {
 	answeredAt time.Time // when it last answered one
 	pacedTo    time.Time // for what time its pause has an alarm
 	window     window
+	urgent     bool // some of ready is not to wait for an answer
 	dialedAt   time.Time
 	patient    ConnID // dial for which an alarm is set
 

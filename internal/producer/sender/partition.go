@@ -61,6 +61,7 @@ type partition struct {
 	ledSince time.Time // when the leader was learnt, if it was not the first
 	early    int       // times in a row that it said it is none
 	flushTo  int64     // batches below this number do not linger
+	urgent   bool      // what it was listed for waits for no answer
 	unproven bool      // its new leader has acknowledged nothing yet
 	detours  bool      // goes over its leader's second connection
 	listed   *node     // in whose ready list it counts; nil for none

@@ -25,15 +25,20 @@ func (c *Core) evaluate(p *partition) {
 		c.unlist(p)
 		return
 	}
-	if p.listed != nil || !c.mayTake(p) {
+	if p.listed != nil {
+		p.listed.urgent = p.listed.urgent || p.urgent
+		return
+	}
+	if !c.mayTake(p) {
 		return
 	}
 	n := c.nodeFor(p)
 	p.listed = n
 	if len(n.ready) == 0 {
-		n.readySince = c.now
+		n.readySince, n.urgent = c.now, false
 	}
 	n.ready = append(n.ready, p)
+	n.urgent = n.urgent || p.urgent
 	c.connect(n)
 }
 
@@ -49,8 +54,10 @@ func (c *Core) unlist(p *partition) {
 	}
 }
 
-// hasWork reports whether p holds a batch that is due.
+// hasWork reports whether p holds a batch that is due, and notes whether that is
+// urgent: full, sent before, or flushed.
 func (c *Core) hasWork(p *partition) bool {
+	p.urgent = p.flushTo > p.resolved
 	if len(p.batches) > 0 {
 		c.activate(p, p.oldest())
 		if b := c.nextReady(p); b != nil {
@@ -58,6 +65,7 @@ func (c *Core) hasWork(p *partition) bool {
 				c.retryAlarm(p, b.RetryAt)
 				return false
 			}
+			p.urgent = p.urgent || b.Attempts > 0
 			return true
 		}
 		if p.sealing() {
@@ -77,10 +85,12 @@ func (c *Core) hasWork(p *partition) bool {
 	}
 	c.activate(p, w.Oldest)
 	if w.Ready {
+		p.urgent = true
 		return true
 	}
 	if w.Open && !w.Sealing {
 		if c.due(p, &w) {
+			p.urgent = p.urgent || w.Full
 			return true
 		}
 		c.linger(p, w.OpenSince)
@@ -151,11 +161,12 @@ func (c *Core) identified(p *partition) bool {
 // dispatch sends what is ready for n as long as its window has room.
 func (c *Core) dispatch(n *node) {
 	for len(n.ready) > 0 && c.hasRoom(n) && !c.paces(n) && !c.crowds(n) {
+		urgent := n.urgent
 		r := c.gather(n)
 		if r == nil {
 			break
 		}
-		r.found = len(n.inFlight)
+		r.found, r.little = len(n.inFlight), !urgent
 		n.window.requests++
 		n.inFlight = append(n.inFlight, r)
 		c.flying++

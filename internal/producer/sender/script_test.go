@@ -240,7 +240,8 @@ func (h *harness) serial(args []string) {
 	}
 	for _, n := range h.core.nodes {
 		n.window = window{
-			alone: d.Seconds(), behind: d.Seconds(), took: d.Seconds(), least: d.Seconds(),
+			least: d.Seconds(), took: d.Seconds(), size: asBatches + 1,
+			spacing: d.Seconds(), sizeAfter: asBatches + 1,
 			alones: smooth, behinds: smooth, requests: 1,
 		}
 	}

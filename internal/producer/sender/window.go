@@ -1,6 +1,9 @@
 package sender
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // A broker may take several requests of a connection and yet deal with one after the
 // other: Kafka's does, and waits for the followers before it looks at the next. What
@@ -13,56 +16,75 @@ const (
 	leastBehind = 8      // of requests behind others, before a window is measured
 	smooth      = 16     // a new measurement's share of a mean is one in so many
 	quick       = 150e-6 // seconds: who can answer so soon makes nobody wait
-	spare       = 1.5    // times as fast behind others as alone is no faster
+	spare       = 1.5    // only what is so much faster than one at a time is worth more requests
+	asBatches   = 2      // so many batches are about as much work as a request itself
 
 	probeMore  = 32  // one request in so many may be one too many
 	probeAlone = 128 // ... waits until none is under way
 	fewReady   = 64  // more partitions than that make a request worth its while
 
-	longestHold = 20 * time.Millisecond // or four times as long as an answer takes alone
+	longestHold = 20 * time.Millisecond // or four times as long as an answer takes alone,
+	mostHeld    = time.Second           // but no longer than this
 )
 
-// window measures how many requests keep a node at work. Times are seconds.
+// window measures how many requests of little batches keep a node at work. Times are
+// seconds; sizes are batches, asBatches for the request among them.
 type window struct {
-	alone  float64 // for each batch of a request that found no other, until its answer
-	behind float64 // ... that queued behind others, since the answer before; 0 if it did not queue
-	took   float64 // until the answer of a request alone
-	least  float64 // about the shortest time until an answer
+	least     float64 // about the shortest time until an answer
+	took      float64 // until the answer of a request that found no other under way
+	deviation float64 // of that
+	size      float64 // of such a request
+	spacing   float64 // from the answer before to that of a request that queued; 0 if it did not
+	sizeAfter float64 // of a request that found others
 
 	requests int // sent
 	alones   int // measured alone
-	behinds  int
-	alarmAt  time.Time // ends a hold
+	behinds  int // ... behind others
+	alarmAt  time.Time
 }
 
 // observe takes the measurement of a request whose answer came now, and the one
 // before it at before.
 func (w *window) observe(r *Request, before, now time.Time) {
-	took, batches := now.Sub(r.sentAt).Seconds(), float64(max(1, len(r.Entries)))
+	took, size := now.Sub(r.sentAt).Seconds(), float64(asBatches+len(r.Entries))
 	if w.least == 0 {
 		w.least = took
 	}
 	w.least = min(took, w.least+w.least/256)
-	if r.found == 0 {
-		w.alones++
-		if w.alones > smooth { // a broker that collects garbage is not its usual self
-			took = min(took, 4*w.took)
-		}
-		w.took = mix(w.took, took, w.alones)
-		w.alone = mix(w.alone, took/batches, w.alones)
-		return
+	if w.alones > 0 && w.least > 2*w.took { // the way there is another now
+		*w = window{least: w.least, requests: w.requests, alarmAt: w.alarmAt}
 	}
-	spacing := now.Sub(before).Seconds()
-	if w.alones == 0 || took-spacing < w.took/2 {
+	switch {
+	case !r.little: // a full batch takes its time
+	case r.found == 0:
+		w.observeAlone(took, size)
+	case w.alones > 0:
+		w.observeBehind(took, size, now.Sub(before).Seconds())
+	}
+}
+
+func (w *window) observeAlone(took, size float64) {
+	w.alones++
+	if w.alones > smooth { // a broker that collects garbage is not its usual self
+		took = min(took, 4*w.took)
+	}
+	w.deviation = mix(w.deviation, math.Abs(took-w.took), w.alones)
+	w.took = mix(w.took, took, w.alones)
+	w.size = mix(w.size, size, w.alones)
+}
+
+func (w *window) observeBehind(took, size, spacing float64) {
+	if took-spacing < w.took/2 {
 		return // it was hardly on its way when the one before was answered
 	}
 	// A request of fewer batches than usual takes less alone.
-	alone := w.least + (w.took-w.least)*min(1, batches*w.alone/w.took)
-	if took <= alone+alone/4 {
+	alone := w.least + (w.took-w.least)*min(1, size/w.size)
+	if took <= alone+max(w.took/4, w.deviation) {
 		spacing = 0 // the others did not hold it up
 	}
 	w.behinds++
-	w.behind = mix(w.behind, min(spacing, 4*w.took)/batches, w.behinds)
+	w.spacing = mix(w.spacing, min(spacing, 4*w.took), w.behinds)
+	w.sizeAfter = mix(w.sizeAfter, size, w.behinds)
 }
 
 // mix is the mean of the first values; then the n-th has a constant share in it.
@@ -70,50 +92,49 @@ func mix(mean, value float64, n int) float64 {
 	return mean + (value-mean)/float64(min(n, smooth))
 }
 
-// size is how many requests the node works off in the time that one takes alone: its
-// own and the network's. It is between 1 and limit, and limit while too little is
-// known.
-func (w *window) size(limit int) int {
-	if w.alones < leastAlone || w.behinds < leastBehind || w.least < quick ||
-		w.alone >= spare*float64(limit)*w.behind {
+// fits is how many requests are worth while: one, if the node deals with one after
+// the other, more if others behind the first are answered so much sooner than alone.
+// It is between 1 and limit, and limit while too little is known.
+func (w *window) fits(limit int) int {
+	if w.alones < leastAlone || w.behinds < leastBehind || w.least < quick {
 		return limit
 	}
-	return max(1, int(w.alone/(spare*w.behind)))
+	alone, behind := w.took/w.size, spare*w.spacing/w.sizeAfter
+	if alone >= float64(limit)*behind {
+		return limit
+	}
+	return max(1, int(alone/behind))
 }
 
-// room is size, but for the requests that measure what would go unnoticed with it.
+// room is fits, but for the requests that measure what would go unnoticed with it.
 func (w *window) room(limit int) int {
-	size := w.size(limit)
-	settled := size == limit && w.alones >= leastAlone
+	fits := w.fits(limit)
+	settled := fits == limit && w.alones >= leastAlone
 	switch {
 	case w.least < quick:
 		return limit
 	case w.requests%probeAlone == 0 && !settled, w.requests%(8*probeAlone) == 0:
 		return 1
 	case w.requests%probeMore == 0:
-		return min(limit, size+1)
+		return min(limit, fits+1)
 	}
-	return size
+	return fits
 }
 
-// crowds reports whether what is ready for n is little and waits for an answer. That
-// comes, or the hold ends, for it is no longer than longestHold or four answers' time.
+// crowds reports whether what is ready for n is little, nobody has asked for it, and
+// it waits for an answer. That comes, or the hold ends.
 func (c *Core) crowds(n *node) bool {
 	w := &n.window
-	if c.settings.Acks == 0 || len(n.inFlight) < w.room(c.settings.MaxInFlight) ||
-		len(n.ready) > fewReady {
+	if n.urgent || c.settings.Acks == 0 || len(n.inFlight) < w.room(c.settings.MaxInFlight) ||
+		len(n.ready) > fewReady || c.source.Starving() {
 		return false
 	}
-	until := n.sentAt.Add(max(longestHold, time.Duration(4*w.took*float64(time.Second))))
+	hold := max(longestHold, time.Duration(4*w.took*float64(time.Second)))
+	until := n.sentAt.Add(min(hold, mostHeld))
 	if !c.now.Before(until) {
 		return false
 	}
-	for _, p := range n.ready {
-		if c.waiting(p) > 0 {
-			return false
-		}
-	}
-	if !w.alarmAt.After(c.now) {
+	if !w.alarmAt.After(c.now) || until.Before(w.alarmAt) {
 		w.alarmAt = until
 		c.alarms.set(alarm{at: until, kind: wake, n: n})
 	}

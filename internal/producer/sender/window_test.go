@@ -1,75 +1,129 @@
 package sender
 
 import (
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
 
+const us = time.Microsecond
+
 // A broker in virtual time, some way away, that is given all that the window lets
 // through, must end up with as many requests as keep it at work.
 func TestWindowIsWhatKeepsABrokerAtWork(t *testing.T) {
-	const us = time.Microsecond
 	tests := []struct {
-		name          string
-		network, work time.Duration // there and back; for each request
-		atOnce        bool          // it deals with requests side by side
-		want          int           // of 5
+		name        string
+		broker      testBroker
+		least, most int // of 5
 	}{
-		{"near and serial, as Kafka is", 100 * us, 400 * us, false, 1},
-		{"as far as it takes for one", 500 * us, 500 * us, false, 2},
-		{"four times as far", 2000 * us, 500 * us, false, 5},
-		{"far away", 80_000 * us, 1000 * us, false, 5},
-		{"far away, replicating", 80_000 * us, 5000 * us, false, 5},
-		{"side by side", 100 * us, 2000 * us, true, 5},
-		{"too quick to matter", 20 * us, 50 * us, false, 5},
+		{"near and serial, as Kafka is", testBroker{network: 100 * us, work: 400 * us}, 1, 1},
+		{"the same, unsteady", testBroker{network: 100 * us, work: 400 * us, jitter: true}, 1, 2},
+		{"as far as it takes for one", testBroker{network: 500 * us, work: 500 * us}, 2, 3},
+		{"four times as far", testBroker{network: 2000 * us, work: 500 * us}, 5, 5},
+		{"far away", testBroker{network: 80_000 * us, work: 1000 * us}, 5, 5},
+		{"far away, unsteady", testBroker{network: 80_000 * us, work: 1000 * us, jitter: true}, 5, 5},
+		{"far away, replicating", testBroker{network: 80_000 * us, work: 5000 * us}, 5, 5},
+		{"side by side", testBroker{network: 100 * us, work: 2000 * us, atOnce: true}, 5, 5},
+		{"side by side, unsteady",
+			testBroker{network: 100 * us, work: 2000 * us, atOnce: true, jitter: true}, 3, 5},
+		{"too quick to matter", testBroker{network: 20 * us, work: 50 * us}, 5, 5},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := saturate(tt.network, tt.work, tt.atOnce, 5, 4000)
-			if got := w.size(5); got != tt.want {
-				t.Errorf("%d requests, want %d: %+v", got, tt.want, w)
+			var w window
+			tt.broker.saturate(&w, 4000)
+			if got := w.fits(5); got < tt.least || got > tt.most {
+				t.Errorf("%d requests, want %d to %d: %+v", got, tt.least, tt.most, w)
 			}
 		})
 	}
 }
 
-// saturate sends requests of one batch whenever w has room, twice as fast as the
-// broker can deal with them.
-func saturate(network, work time.Duration, atOnce bool, limit, requests int) window {
+// What was measured must not outlive the way to the broker that it was measured on.
+func TestWindowNoticesThatABrokerIsFurtherAwayNow(t *testing.T) {
+	near := testBroker{network: 100 * us, work: 400 * us}
+	far := testBroker{network: 30_000 * us, work: 400 * us}
+	var w window
+	near.saturate(&w, 1000)
+	if w.fits(5) != 1 {
+		t.Fatalf("%d requests near by: %+v", w.fits(5), w)
+	}
+	far.saturate(&w, 1000)
+	if w.fits(5) != 5 {
+		t.Errorf("%d requests far away, want 5: %+v", w.fits(5), w)
+	}
+}
+
+// Full batches of a megabyte say nothing of little ones.
+func TestWindowIsMeasuredByLittleBatches(t *testing.T) {
+	b := testBroker{network: 80_000 * us, work: 1000 * us}
+	var w window
+	b.saturate(&w, 1000)
+	now := time.Unix(1000, 0)
+	for range 1000 {
+		before := now
+		now = now.Add(84 * time.Millisecond)
+		r := Request{sentAt: now.Add(-300 * time.Millisecond), found: 4, Entries: make([]Entry, 1)}
+		w.observe(&r, before, now)
+	}
+	if w.fits(5) != 5 {
+		t.Errorf("%d requests after a thousand full ones, want 5: %+v", w.fits(5), w)
+	}
+}
+
+// testBroker takes work for each request, one after the other unless atOnce, and
+// answers in the order of the requests.
+type testBroker struct {
+	network, work  time.Duration // network is there and back
+	atOnce, jitter bool          // jitter: work is exponentially distributed
+}
+
+// saturate sends requests of one batch whenever w has room for one of 5, at most
+// twice as many as the broker can deal with.
+func (b *testBroker) saturate(w *window, requests int) {
 	type flight struct {
 		r    Request
 		back time.Time
 	}
-	var w window
+	rng := rand.New(rand.NewPCG(3, 4))
 	var out []flight
-	start := time.Unix(0, 0)
-	now, free, before := start, start, start
+	var now, free, answered, before time.Time
+	now = time.Unix(0, 0)
 	answer := func() {
 		f := out[0]
-		out = out[1:]
+		out = slices.Delete(out, 0, 1)
 		now = f.back
 		w.observe(&f.r, before, now)
 		before = now
 	}
 	for range requests {
-		now = now.Add(work / 2)
-		for len(out) > 0 && !out[0].back.After(now) {
-			sent := now
-			answer()
-			now = sent
-		}
-		for len(out) >= w.room(limit) {
+		due := now.Add(b.work / 2)
+		for len(out) > 0 && (len(out) >= w.room(5) || !out[0].back.After(due)) {
 			answer()
 		}
-		begins := now.Add(network / 2)
-		if !atOnce && begins.Before(free) {
+		if now.Before(due) {
+			now = due
+		}
+		work := b.work
+		if b.jitter {
+			work = time.Duration(rng.ExpFloat64() * float64(work))
+		}
+		begins := now.Add(b.network / 2)
+		if !b.atOnce && begins.Before(free) {
 			begins = free
 		}
 		free = begins.Add(work)
-		out = append(out, flight{
-			Request{sentAt: now, found: len(out), Entries: make([]Entry, 1)}, free.Add(network / 2),
-		})
+		back := free.Add(b.network / 2)
+		if back.Before(answered) {
+			back = answered
+		}
+		answered = back
+		r := Request{sentAt: now, found: len(out), little: true, Entries: make([]Entry, 1)}
+		out = append(out, flight{r, back})
 		w.requests++
 	}
-	return w
+	for len(out) > 0 {
+		answer()
+	}
 }
