@@ -167,7 +167,7 @@ func (c *Core) dispatch(n *node) {
 			break
 		}
 		r.found, r.little = len(n.inFlight), !urgent
-		n.window.requests++
+		n.window.sent(r.found, c.settings.MaxInFlight)
 		n.inFlight = append(n.inFlight, r)
 		c.flying++
 		n.lastUsed = c.now

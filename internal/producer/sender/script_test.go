@@ -242,7 +242,7 @@ func (h *harness) serial(args []string) {
 		n.window = window{
 			least: d.Seconds(), took: d.Seconds(), size: asBatches + 1,
 			spacing: d.Seconds(), sizeAfter: asBatches + 1,
-			alones: smooth, behinds: smooth, requests: 1,
+			alones: lastAlone, behinds: smooth, requests: 1,
 		}
 	}
 }

@@ -1,7 +1,7 @@
 package sender
 
 import (
-	"math"
+	"slices"
 	"time"
 )
 
@@ -12,17 +12,21 @@ import (
 // in them by then. Full ones go at once, as far as
 // max.in.flight.requests.per.connection allows.
 const (
-	leastAlone  = 2      // measurements of requests alone, and
-	leastBehind = 8      // of requests behind others, before a window is measured
+	leastAlone  = 4      // measurements of requests alone, and
+	leastBehind = 8      // of requests behind others, before a window is used
+	lastAlone   = 16     // measurements of requests alone that count
 	smooth      = 16     // a new measurement's share of a mean is one in so many
 	quick       = 150e-6 // seconds: who can answer so soon makes nobody wait
 	spare       = 1.5    // only what is so much faster than one at a time is worth more requests
 	asBatches   = 2      // so many batches are about as much work as a request itself
 
-	probeMore  = 32  // one request in so many may be one too many
-	probeAlone = 128 // ... waits until none is under way
-	fewReady   = 64  // more partitions than that make a request worth its while
+	probeMore   = 32   // one request in so many may be one too many
+	probeFirst  = 32   // one in so many waits until none is under way: until leastAlone did,
+	probeAlone  = 128  // ... from then on,
+	probeSeldom = 1024 // ... and where that costs much and would change nothing
+	dear        = 5e-3 // seconds without another request under way are
 
+	fewReady    = 64                    // more partitions than that make a request worth its while
 	longestHold = 20 * time.Millisecond // or four times as long as an answer takes alone,
 	mostHeld    = time.Second           // but no longer than this
 )
@@ -30,16 +34,19 @@ const (
 // window measures how many requests of little batches keep a node at work. Times are
 // seconds; sizes are batches, asBatches for the request among them.
 type window struct {
-	least     float64 // about the shortest time until an answer
-	took      float64 // until the answer of a request that found no other under way
-	deviation float64 // of that
-	size      float64 // of such a request
+	least float64            // about the shortest time until an answer
+	alone [lastAlone]float64 // until the answers of the last requests that found no other
+	size  float64            // of such requests
+
 	spacing   float64 // from the answer before to that of a request that queued; 0 if it did not
-	sizeAfter float64 // of a request that found others
+	sizeAfter float64 // of requests that found others
+
+	took, deviation float64 // median of alone, and how far above it the upper quartile is
 
 	requests int // sent
 	alones   int // measured alone
 	behinds  int // ... behind others
+	drains   bool
 	alarmAt  time.Time
 }
 
@@ -51,7 +58,7 @@ func (w *window) observe(r *Request, before, now time.Time) {
 		w.least = took
 	}
 	w.least = min(took, w.least+w.least/256)
-	if w.alones > 0 && w.least > 2*w.took { // the way there is another now
+	if w.alones > 0 && w.least > 2*float64(1+r.found)*w.took { // the way is another now
 		*w = window{least: w.least, requests: w.requests, alarmAt: w.alarmAt}
 	}
 	switch {
@@ -63,14 +70,20 @@ func (w *window) observe(r *Request, before, now time.Time) {
 	}
 }
 
+// observeAlone keeps to medians: a broker's first answers, and those that wait for
+// its garbage collector, are not what it usually takes.
 func (w *window) observeAlone(took, size float64) {
+	w.alone[w.alones%lastAlone] = took
 	w.alones++
-	if w.alones > smooth { // a broker that collects garbage is not its usual self
-		took = min(took, 4*w.took)
-	}
-	w.deviation = mix(w.deviation, math.Abs(took-w.took), w.alones)
-	w.took = mix(w.took, took, w.alones)
 	w.size = mix(w.size, size, w.alones)
+	if w.least < quick {
+		return // nobody asks
+	}
+	n := min(w.alones, lastAlone)
+	sorted := w.alone
+	slices.Sort(sorted[:n])
+	w.took = sorted[n/2]
+	w.deviation = sorted[n*3/4] - w.took
 }
 
 func (w *window) observeBehind(took, size, spacing float64) {
@@ -106,14 +119,26 @@ func (w *window) fits(limit int) int {
 	return max(1, int(alone/behind))
 }
 
+// sent counts a request that found others under way.
+func (w *window) sent(found, limit int) {
+	every := probeAlone
+	switch {
+	case w.alones < leastAlone:
+		every = probeFirst
+	case w.took > dear && w.fits(limit) == limit:
+		every = probeSeldom
+	}
+	w.requests++
+	w.drains = found > 0 && (w.drains || w.requests%every == 0)
+}
+
 // room is fits, but for the requests that measure what would go unnoticed with it.
 func (w *window) room(limit int) int {
 	fits := w.fits(limit)
-	settled := fits == limit && w.alones >= leastAlone
 	switch {
 	case w.least < quick:
 		return limit
-	case w.requests%probeAlone == 0 && !settled, w.requests%(8*probeAlone) == 0:
+	case w.drains:
 		return 1
 	case w.requests%probeMore == 0:
 		return min(limit, fits+1)

@@ -121,7 +121,7 @@ func (b *testBroker) saturate(w *window, requests int) {
 		answered = back
 		r := Request{sentAt: now, found: len(out), little: true, Entries: make([]Entry, 1)}
 		out = append(out, flight{r, back})
-		w.requests++
+		w.sent(r.found, 5)
 	}
 	for len(out) > 0 {
 		answer()
