@@ -53,7 +53,7 @@ type window struct {
 // observe takes the measurement of a request whose answer came now, and the one
 // before it at before.
 func (w *window) observe(r *Request, before, now time.Time) {
-	took, size := now.Sub(r.sentAt).Seconds(), float64(asBatches+len(r.Entries))
+	took, size := seconds(now.Sub(r.sentAt)), float64(asBatches+len(r.Entries))
 	if w.least == 0 {
 		w.least = took
 	}
@@ -66,9 +66,11 @@ func (w *window) observe(r *Request, before, now time.Time) {
 	case r.found == 0:
 		w.observeAlone(took, size)
 	case w.alones > 0:
-		w.observeBehind(took, size, now.Sub(before).Seconds())
+		w.observeBehind(took, size, seconds(now.Sub(before)))
 	}
 }
+
+func seconds(d time.Duration) float64 { return float64(d) / float64(time.Second) }
 
 // observeAlone keeps to medians: a broker's first answers, and those that wait for
 // its garbage collector, are not what it usually takes.
@@ -150,7 +152,8 @@ func (w *window) room(limit int) int {
 // it waits for an answer. That comes, or the hold ends.
 func (c *Core) crowds(n *node) bool {
 	w := &n.window
-	if n.urgent || c.settings.Acks == 0 || len(n.inFlight) < w.room(c.settings.MaxInFlight) ||
+	if len(n.inFlight) == 0 || n.urgent || c.settings.Acks == 0 ||
+		len(n.inFlight) < w.room(c.settings.MaxInFlight) ||
 		len(n.ready) > fewReady || c.source.Starving() {
 		return false
 	}
