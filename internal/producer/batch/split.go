@@ -122,7 +122,7 @@ func (b *Batch) appendDecoded(baseTime int64, r *wire.Record) {
 func (b *Batch) adopt(whole *Batch, first int32) {
 	b.Created, b.FirstSent = whole.Created, whole.FirstSent
 	b.Attempts = max(whole.Attempts-1, 0) // a split costs no retry
-	b.Order = whole.Order
+	b.Full, b.Order = true, whole.Order
 	b.MaybeWritten = whole.MaybeWritten
 	b.Doubtful = whole.MaybeWritten
 	b.LeaderEpoch = whole.LeaderEpoch

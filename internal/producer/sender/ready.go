@@ -65,7 +65,8 @@ func (c *Core) hasWork(p *partition) bool {
 				c.retryAlarm(p, b.RetryAt)
 				return false
 			}
-			p.urgent = p.urgent || b.Attempts > 0
+			p.urgent = p.urgent || b.Full || b.Attempts > 0 || b.Sequenced() ||
+				c.source.Look(p.id).Ready // a full one behind it
 			return true
 		}
 		if p.sealing() {
@@ -209,6 +210,8 @@ func (c *Core) gather(n *node) *Request {
 		c.send(r, p, b, n)
 		c.evaluate(p)
 	}
+	n.urgent = len(n.ready) > fewReady || slices.ContainsFunc(n.ready,
+		func(p *partition) bool { return p.urgent })
 	if len(r.Entries) == 0 {
 		c.freeRequest(r)
 		return nil
@@ -238,6 +241,7 @@ func (c *Core) nextBatch(p *partition, n *node) *batch.Batch {
 				c.hasWork(p) // sets what p waits for
 				return nil
 			}
+			b.Full = w.Full || w.Ready
 			c.take(p, b)
 		}
 		if b.RetryAt.After(c.now) {

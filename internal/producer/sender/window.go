@@ -24,11 +24,13 @@ const (
 	probeFirst  = 32   // one in so many waits until none is under way: until leastAlone did,
 	probeAlone  = 128  // ... from then on,
 	probeSeldom = 1024 // ... and where that costs much and would change nothing
+	probeTries  = 8    // requests after which one that never found none is given up
 	dear        = 5e-3 // seconds without another request under way are
 
-	fewReady    = 64                    // more partitions than that make a request worth its while
-	longestHold = 20 * time.Millisecond // or four times as long as an answer takes alone,
-	mostHeld    = time.Second           // but no longer than this
+	fewReady = 64 // more partitions than that make a request worth its while
+
+	usualHold   = 20 * time.Millisecond // or four times as long as an answer takes, if that is
+	longestHold = time.Second           // longer, up to this
 )
 
 // window measures how many requests of little batches keep a node at work. Times are
@@ -36,23 +38,26 @@ const (
 type window struct {
 	least float64            // about the shortest time until an answer
 	alone [lastAlone]float64 // until the answers of the last requests that found no other
-	size  float64            // of such requests
-
-	spacing   float64 // from the answer before to that of a request that queued; 0 if it did not
-	sizeAfter float64 // of requests that found others
+	size  float64            // of such requests, mean
 
 	took, deviation float64 // median of alone, and how far above it the upper quartile is
+
+	spacing   float64 // mean time from the answer before, 0 for a request that did not queue
+	sizeAfter float64 // mean size of requests that found others
 
 	requests int // sent
 	alones   int // measured alone
 	behinds  int // ... behind others
-	drains   bool
+	drains   int // requests in which one may still find no other under way
 	alarmAt  time.Time
 }
 
 // observe takes the measurement of a request whose answer came now, and the one
-// before it at before.
+// before it at before. Full batches take their time and say nothing of little ones.
 func (w *window) observe(r *Request, before, now time.Time) {
+	if !r.little {
+		return
+	}
 	took, size := seconds(now.Sub(r.sentAt)), float64(asBatches+len(r.Entries))
 	if w.least == 0 {
 		w.least = took
@@ -62,7 +67,7 @@ func (w *window) observe(r *Request, before, now time.Time) {
 		*w = window{least: w.least, requests: w.requests, alarmAt: w.alarmAt}
 	}
 	switch {
-	case !r.little: // a full batch takes its time
+	case w.least < quick: // nobody asks
 	case r.found == 0:
 		w.observeAlone(took, size)
 	case w.alones > 0:
@@ -78,9 +83,6 @@ func (w *window) observeAlone(took, size float64) {
 	w.alone[w.alones%lastAlone] = took
 	w.alones++
 	w.size = mix(w.size, size, w.alones)
-	if w.least < quick {
-		return // nobody asks
-	}
 	n := min(w.alones, lastAlone)
 	sorted := w.alone
 	slices.Sort(sorted[:n])
@@ -93,8 +95,8 @@ func (w *window) observeBehind(took, size, spacing float64) {
 		return // it was hardly on its way when the one before was answered
 	}
 	// A request of fewer batches than usual takes less alone.
-	alone := w.least + (w.took-w.least)*min(1, size/w.size)
-	if took <= alone+max(w.took/4, w.deviation) {
+	expected := w.least + (w.took-w.least)*min(1, size/w.size)
+	if took <= expected+max(w.took/4, w.deviation) {
 		spacing = 0 // the others did not hold it up
 	}
 	w.behinds++
@@ -114,14 +116,14 @@ func (w *window) fits(limit int) int {
 	if w.alones < leastAlone || w.behinds < leastBehind || w.least < quick {
 		return limit
 	}
-	alone, behind := w.took/w.size, spare*w.spacing/w.sizeAfter
-	if alone >= float64(limit)*behind {
+	apart, together := w.took/w.size, spare*w.spacing/w.sizeAfter
+	if apart >= float64(limit)*together {
 		return limit
 	}
-	return max(1, int(alone/behind))
+	return max(1, int(apart/together))
 }
 
-// sent counts a request that found others under way.
+// sent counts a request that found so many others under way.
 func (w *window) sent(found, limit int) {
 	every := probeAlone
 	switch {
@@ -131,7 +133,14 @@ func (w *window) sent(found, limit int) {
 		every = probeSeldom
 	}
 	w.requests++
-	w.drains = found > 0 && (w.drains || w.requests%every == 0)
+	switch {
+	case found == 0:
+		w.drains = 0
+	case w.drains > 0:
+		w.drains--
+	case w.requests%every == 0:
+		w.drains = probeTries
+	}
 }
 
 // room is fits, but for the requests that measure what would go unnoticed with it.
@@ -140,7 +149,7 @@ func (w *window) room(limit int) int {
 	switch {
 	case w.least < quick:
 		return limit
-	case w.drains:
+	case w.drains > 0:
 		return 1
 	case w.requests%probeMore == 0:
 		return min(limit, fits+1)
@@ -157,8 +166,12 @@ func (c *Core) crowds(n *node) bool {
 		len(n.ready) > fewReady || c.source.Starving() {
 		return false
 	}
-	hold := max(longestHold, time.Duration(4*w.took*float64(time.Second)))
-	until := n.sentAt.Add(min(hold, mostHeld))
+	hold := max(usualHold, time.Duration(4*max(w.took, w.least)*float64(time.Second)))
+	hold = min(hold, longestHold)
+	if patience := c.settings.AvailabilityTimeout; patience > 0 {
+		hold = min(hold, patience/2) // or the node would seem stuck
+	}
+	until := n.sentAt.Add(hold)
 	if !c.now.Before(until) {
 		return false
 	}

@@ -55,6 +55,46 @@ func TestWindowNoticesThatABrokerIsFurtherAwayNow(t *testing.T) {
 	}
 }
 
+// Even if none finds the broker at rest any more, since answers take longer than
+// little batches are held.
+func TestWindowNoticesThatABrokerIsFurtherAwayUnderLoad(t *testing.T) {
+	near := testBroker{network: 100 * us, work: 400 * us}
+	var w window
+	near.saturate(&w, 1000)
+	now := time.Unix(1000, 0)
+	for range 2000 {
+		before := now
+		now = now.Add(20 * time.Millisecond)
+		w.sent(1, 5)
+		w.observe(&Request{
+			sentAt: now.Add(-30 * time.Millisecond), found: 1, little: true,
+			Entries: make([]Entry, 1),
+		}, before, now)
+	}
+	if w.fits(5) != 5 {
+		t.Errorf("%d requests far away, want 5: %+v", w.fits(5), w)
+	}
+	if w.drains == 0 && w.requests%probeFirst == 0 {
+		t.Errorf("none waits to be alone: %+v", w)
+	}
+}
+
+// A request that is to be alone cannot wait for ever where full batches follow each other.
+func TestWindowGivesUpToFindABrokerAtRest(t *testing.T) {
+	w := window{least: 1}
+	draining := 0
+	for range 10*probeFirst + probeTries {
+		w.sent(3, 5)
+		if w.room(5) == 1 {
+			draining++
+		}
+	}
+	if want := 10 * probeTries; draining != want {
+		t.Errorf("%d of %d requests would wait for an empty pipe, want %d",
+			draining, 10*probeFirst+probeTries, want)
+	}
+}
+
 // Full batches of a megabyte say nothing of little ones.
 func TestWindowIsMeasuredByLittleBatches(t *testing.T) {
 	b := testBroker{network: 80_000 * us, work: 1000 * us}
@@ -65,6 +105,7 @@ func TestWindowIsMeasuredByLittleBatches(t *testing.T) {
 		before := now
 		now = now.Add(84 * time.Millisecond)
 		r := Request{sentAt: now.Add(-300 * time.Millisecond), found: 4, Entries: make([]Entry, 1)}
+		w.sent(4, 5)
 		w.observe(&r, before, now)
 	}
 	if w.fits(5) != 5 {
