@@ -307,10 +307,7 @@ func (a *Accumulator) stepLocked(p *Partition, index int32, r *Record, spare *[]
 		var ok bool
 		most := p.mostLocked()
 		if buf, ok = a.pool.TryGet(max(need, min(p.hint, most))); !ok {
-			if len(p.closed) < 2 { // only the one before this, which may go any moment
-				most = min(most, 8*a.usual())
-			}
-			s.need = max(need, a.share(most))
+			s.need = max(need, a.shareLocked(p, most))
 			return s
 		}
 	} else {
@@ -341,11 +338,14 @@ func (a *Accumulator) stepLocked(p *Partition, index int32, r *Record, spare *[]
 	return s
 }
 
-// share is the capacity that is asked for when memory is short. What one record
+// shareLocked is the capacity that is asked for when memory is short. What one record
 // needs would do, but would make batches of one record just when they should
 // be big; a quarter of the memory, shared among all partitions, leaves enough
 // for what is in flight. most bounds it.
-func (a *Accumulator) share(most int) int {
+func (a *Accumulator) shareLocked(p *Partition, most int) int {
+	if len(p.closed) < 2 { // only the one before this, which may go any moment
+		most = min(most, 8*a.usual())
+	}
 	partitions := int64(len(*a.partitions.Load()))
 	return int(min(a.pool.Stats().Total/4/max(partitions, 1), int64(most)))
 }

@@ -81,7 +81,7 @@ type Batch struct {
 	LastFailure   Failure // the last retriable one, for the timeline
 	MaybeWritten  bool    // an attempt's answer is not known
 	Doubtful      bool    // ... of the batch this is a part of: brokers would not know it again
-	Full          bool    // nothing more had room in it
+	Full          bool    // it, or what it is a part of, had no more room
 	Order         int64   // place among its partition's batches
 	Settled       bool    // the outcome is known; it waits for the batches before it
 	Verdict       *Failure

@@ -190,21 +190,12 @@ func (c *Core) dispatchAll() {
 	for again := true; again; {
 		again = false
 		for _, n := range c.sorted() {
-			again = c.dispatchReady(n) || again
+			again = c.dispatch(n) || again
 			if n.detour != nil {
-				again = c.dispatchReady(n.detour) || again
+				again = c.dispatch(n.detour) || again
 			}
 		}
 	}
-}
-
-func (c *Core) dispatchReady(n *node) bool {
-	if len(n.ready) > 0 && c.hasRoom(n) && !c.paces(n) && !c.crowds(n) {
-		c.dispatch(n)
-		return true
-	}
-	c.noteAvailability(n)
-	return false
 }
 
 func (c *Core) apply(ev Event) {

@@ -159,9 +159,11 @@ func (c *Core) identified(p *partition) bool {
 	return true
 }
 
-// dispatch sends what is ready for n as long as its window has room.
-func (c *Core) dispatch(n *node) {
+// dispatch sends what is ready for n as long as its window has room, and reports
+// whether it had.
+func (c *Core) dispatch(n *node) (had bool) {
 	for len(n.ready) > 0 && c.hasRoom(n) && !c.paces(n) && !c.crowds(n) {
+		had = true
 		urgent := n.urgent
 		r := c.gather(n)
 		if r == nil {
@@ -179,6 +181,7 @@ func (c *Core) dispatch(n *node) {
 		c.do(Effect{Do: Produce, Conn: n.conn, Node: n.id, Request: r})
 	}
 	c.noteAvailability(n)
+	return had
 }
 
 // gather makes a request from the partitions that are ready for n, in turn, one

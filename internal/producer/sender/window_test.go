@@ -61,16 +61,7 @@ func TestWindowNoticesThatABrokerIsFurtherAwayUnderLoad(t *testing.T) {
 	near := testBroker{network: 100 * us, work: 400 * us}
 	var w window
 	near.saturate(&w, 1000)
-	now := time.Unix(1000, 0)
-	for range 2000 {
-		before := now
-		now = now.Add(20 * time.Millisecond)
-		w.sent(1, 5)
-		w.observe(&Request{
-			sentAt: now.Add(-30 * time.Millisecond), found: 1, little: true,
-			Entries: make([]Entry, 1),
-		}, before, now)
-	}
+	w.observeAlike(2000, 20*time.Millisecond, 30*time.Millisecond, Request{found: 1, little: true})
 	if w.fits(5) != 5 {
 		t.Errorf("%d requests far away, want 5: %+v", w.fits(5), w)
 	}
@@ -100,16 +91,23 @@ func TestWindowIsMeasuredByLittleBatches(t *testing.T) {
 	b := testBroker{network: 80_000 * us, work: 1000 * us}
 	var w window
 	b.saturate(&w, 1000)
-	now := time.Unix(1000, 0)
-	for range 1000 {
-		before := now
-		now = now.Add(84 * time.Millisecond)
-		r := Request{sentAt: now.Add(-300 * time.Millisecond), found: 4, Entries: make([]Entry, 1)}
-		w.sent(4, 5)
-		w.observe(&r, before, now)
-	}
+	w.observeAlike(1000, 84*time.Millisecond, 300*time.Millisecond, Request{found: 4})
 	if w.fits(5) != 5 {
 		t.Errorf("%d requests after a thousand full ones, want 5: %+v", w.fits(5), w)
+	}
+}
+
+// observeAlike takes count answers to requests of one batch like r, each so long after
+// its request and the answer before.
+func (w *window) observeAlike(count int, spacing, took time.Duration, r Request) {
+	now := time.Unix(1000, 0)
+	r.Entries = make([]Entry, 1)
+	for range count {
+		before := now
+		now = now.Add(spacing)
+		r.sentAt = now.Add(-took)
+		w.sent(r.found, 5)
+		w.observe(&r, before, now)
 	}
 }
 
