@@ -65,9 +65,11 @@ func (h *Handler) elsewhere(c *call, route *route) (any, error) {
 			return nil, registry.UnknownLeader()
 		}
 		answer, err := h.forward(c, leader)
-		again := err != nil && unsent(err) || err == nil && answer.refused()
+		again := err != nil && (unsent(err) || route.method != http.MethodDelete && lost(err)) ||
+			err == nil && answer.refused()
 		if again && pause(ctx, retryAfter) {
-			// Nothing was written: the leader has gone, and the group will name another.
+			// The leader has gone, and the group will name another. Nothing was written,
+			// or what is the same when it is written twice.
 			if leader, self = h.Leader.Leader(ctx); self {
 				return nil, nil
 			}
@@ -100,6 +102,14 @@ func pause(ctx context.Context, d time.Duration) bool {
 func unsent(err error) bool {
 	var dial *net.OpError
 	return errors.As(err, &dial) && dial.Op == "dial"
+}
+
+// lost reports whether a connection ended before its answer: the leader closed it
+// as the request came, or broke down over it.
+func lost(err error) bool {
+	var broken *net.OpError
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.As(err, &broken) && !broken.Timeout()
 }
 
 // refused reports whether the registry that was asked does not lead.

@@ -7,8 +7,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/posthaste-go/posthaste/schemaregistry/internal/registry"
+	"github.com/posthaste-go/posthaste/schemaregistry/internal/store"
 )
 
 // elsewhereLeads is a group that is led from a URL, and a topic without records.
@@ -57,6 +61,45 @@ func TestALeaderThatDoesNotAnswer(t *testing.T) {
 			}
 			if w.Code != http.StatusInternalServerError || !strings.Contains(string(body), tt.want) {
 				t.Errorf("answered with %d %s, want 500 and %q in it", w.Code, body, tt.want)
+			}
+		})
+	}
+}
+
+// A leader that leaves closes connections that a request may be on its way over.
+// The next leader is asked what may be asked twice; whether a deletion was done
+// nobody can tell.
+func TestALeaderThatLeaves(t *testing.T) {
+	for _, tt := range []struct {
+		method, path, body string
+		want               int
+	}{
+		{http.MethodPost, "/subjects/s/versions", `{"schema":"\"int\""}`, http.StatusOK},
+		{http.MethodPut, "/config", `{"compatibility":"FULL"}`, http.StatusOK},
+		{http.MethodDelete, "/contexts/.c", "", http.StatusInternalServerError},
+	} {
+		t.Run(tt.method, func(t *testing.T) {
+			var asked atomic.Int32
+			leader := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if asked.Add(1) == 1 {
+					panic(http.ErrAbortHandler) // the connection ends without an answer
+				}
+				body, err := io.ReadAll(r.Body)
+				if err != nil || string(body) != tt.body {
+					t.Errorf("the next leader is sent %q, error %v; want %q", body, err, tt.body)
+				}
+			}))
+			defer leader.Close()
+			group := elsewhereLeads{leader.URL}
+			logger := slog.New(slog.DiscardHandler)
+			h := New(Config{Leader: group, Log: group, Timeout: 10 * time.Second, Logger: logger,
+				Registry: registry.New(store.NewState(), nil, registry.Config{Logger: logger})})
+			r := httptest.NewRequestWithContext(t.Context(), tt.method, tt.path,
+				strings.NewReader(tt.body))
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != tt.want {
+				t.Errorf("%s is answered with %d %s, want %d", tt.method, w.Code, w.Body, tt.want)
 			}
 		})
 	}
