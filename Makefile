@@ -6,6 +6,7 @@ N ?= 10000
 SIM ?=
 T ?= 30s
 ROUNDS ?= 5
+WAIT ?= 60s
 EVENTS ?= 200
 RECORDS ?= 5000000
 RATE ?= 5000
@@ -67,9 +68,9 @@ txn-cost: ## what transactions cost beside none, and commits beside other client
 bench: ## this module's benchmarks, ten runs
 	go test -run '^$$' -bench . -count 10 ./...
 
-bench-peers: ## side by side with other clients, hours; see bench/README.md
+bench-peers: ## side by side with other clients, hours; see bench/README.md; BENCH='--set max-seconds=1' for less
 	cd bench && rm -f results.jsonl && go run ./cmd/bench-run --kafka --rounds $(ROUNDS) \
-	  --wait-quiet 60s --raw results.jsonl --img ../docs/img >results.md
+	  --wait-quiet $(WAIT) $(BENCH) --raw results.jsonl --img ../docs/img >results.md
 
 fuzz: ## every fuzz target for T
 	go run ./internal/tidy/fuzzall -fuzztime $(T)
